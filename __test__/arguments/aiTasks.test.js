@@ -48,17 +48,17 @@ describe('getAITasks and getAITasksCount refuse', () => {
   test.each([
     ['page 0', { page: 0 }],
     ['a fraction as page', { page: 1.5 }],
-    ['no whole number as page', { page: '1.0' }],
+    ['a page of "1.0"', { page: '1.0' }],
     ['null as page', { page: null }],
     ['a limit of 0', { limit: 0 }],
-    ['a limit beyond all', { limit: 2 ** 53 }],
+    ['a limit above all numbers', { limit: 2 ** 53 }],
     ['a negative limit', { limit: -1 }],
   ])('%s', async (_, paging) => {
     const { database, getAITasks, getAITasksCount } = withTask()
     const [field] = Object.keys(paging)
     const error = await refusal(database, () => getAITasks(paging))
     expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field })
-    // A number of rows has no pages.
+    // A count has no pages.
     expect(await refusal(database, () => getAITasksCount(paging))).toMatchObject({ code: 'UNKNOWN_FIELD' })
   })
 

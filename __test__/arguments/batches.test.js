@@ -6,7 +6,7 @@ const { KEYED } = require('../helpers/keyed')
 
 const ATOMIC = { atomic: true }
 
-/** Each function that takes a list: the one for a single item, and an item as its arguments say. */
+/** Each batch function: the one for a single item, and how an item is made. */
 const BATCHES = {
   createMediaTasks: { one: 'createMediaTask', item: ([task, costCredits]) => ({ task, costCredits }) },
   createAITasks: { one: 'createAITask', item: ([task]) => task },
@@ -16,7 +16,7 @@ const BATCHES = {
 describe('every batch refuses', () => {
   staysSound()
 
-  /** User `u` has 100 credits. Returns calls of each function with what is passed instead of the list or the options. */
+  /** User `u` has 100 credits. Returns calls of each function with another value in place of the list or the options. */
   const opened = unchanging(async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
@@ -49,8 +49,8 @@ describe('every batch refuses', () => {
   test.each([
     ['null', null],
     ['an object', {}],
-    ['an item without its list', ITEM],
-    ['what looks like a list', { length: 1, 0: ITEM }],
+    ['an item in place of a list', ITEM],
+    ['an object that looks like a list', { length: 1, 0: ITEM }],
     ['a set', new Set([ITEM])],
     ['text', 'items'],
     ['a number', 5],
@@ -66,7 +66,7 @@ describe('every batch refuses', () => {
     }
   })
 
-  test('every batch refuses to be called without a list', async () => {
+  test('every batch refuses a call without a list', async () => {
     const { database, calls } = opened()
     for (const { name } of calls) {
       const error = await refusal(database, () => database.credits[name]())

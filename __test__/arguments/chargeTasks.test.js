@@ -48,14 +48,14 @@ describe('chargeMediaTask and chargeAITask refuse', () => {
     ['a fraction', 5.5],
     ['NaN', NaN],
     ['Infinity', Infinity],
-    ['more than PostgreSQL holds', 2_147_483_648],
+    ['more than the largest integer of PostgreSQL', 2_147_483_648],
     ['text', '5'],
     ['empty text', ''],
     ['true', true],
     ['an object', {}],
     ['a list', [5]],
     ['a Date', new Date(5)],
-    ['a bigint that fits nowhere', 10n ** 30n],
+    ['a bigint that is too large', 10n ** 30n],
     ['a function', () => 5],
     ['a symbol', Symbol('5')],
   ])('%s as credits', async (_, credits) => {
@@ -63,19 +63,10 @@ describe('chargeMediaTask and chargeAITask refuse', () => {
   })
 
   test.each([
-    [
-      'what is text as metadata, but not that of an object',
-      'translation',
-      '',
-      '[]',
-      'null',
-      '5',
-      '"{}"',
-      '{"a":',
-    ],
+    ['metadata in text that is no JSON object', 'translation', '', '[]', 'null', '5', '"{}"', '{"a":'],
     ['a value that is not an object as metadata', ...NO_OBJECT, Buffer.from('{}')],
     [
-      'an object that JSON has no object for as metadata',
+      'metadata that is no object in JSON',
       circular,
       { a: 5n },
       { toJSON: () => JSON.parse('') },
@@ -91,11 +82,11 @@ describe('chargeMediaTask and chargeAITask refuse', () => {
   })
 
   test.each([
-    ["that is the task's creation", (type) => type],
+    ["of the task's creation", (type) => type],
     ['of the other kind', (type) => `${type === 'ai-task' ? 'media' : 'ai'}-task-step`],
     ['that does not begin like its own', (type) => `my-${type}-step`],
     ['in capitals', (type) => `${type}-step`.toUpperCase()],
-    ['of something else', () => 'translation'],
+    ['of neither kind', () => 'translation'],
     ['that is empty', () => ''],
     ['that is null', () => null],
     ['that is a number', () => 5],
@@ -111,7 +102,7 @@ describe('chargeMediaTask and chargeAITask refuse', () => {
     ['allowRefunded', { allowRefunded: true }],
     ['refundPolicy', { refundPolicy: 'source' }],
     ['replay', { replay: true }],
-    ['a misspelt guard', { ifstatus: 'pending' }],
+    ['a mistyped guard', { ifstatus: 'pending' }],
   ])('%s as an option', async (_, options) => {
     const expected = { code: 'UNKNOWN_FIELD', field: Object.keys(options)[0] }
     await isRefused(expected, () => [{ credits: 5 }, {}, options])

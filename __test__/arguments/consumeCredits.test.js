@@ -28,14 +28,14 @@ describe('consumeCredits refuses', () => {
     ['a fraction', 0.5],
     ['NaN', NaN],
     ['Infinity', Infinity],
-    ['more than PostgreSQL holds', 2_147_483_648],
+    ['more than the largest integer of PostgreSQL', 2_147_483_648],
     ['text', '10'],
     ['null', null],
     ['undefined', undefined],
     ['true', true],
     ['an object', {}],
     ['an invalid Date', new Date(NaN)],
-    ['a bigint that fits nowhere', 10n ** 30n],
+    ['a bigint that is too large', 10n ** 30n],
     ['a function', () => 10],
   ])('%s as credits', async (_, credits) => {
     const { database, consumeCredits } = opened()

@@ -18,8 +18,8 @@ describe('createMediaTask refuses', () => {
     ['NaN', NaN],
     ['Infinity', Infinity],
     ['-Infinity', -Infinity],
-    ['more than PostgreSQL holds', 2_147_483_648],
-    ['far too much', 1e300],
+    ['more than the largest integer of PostgreSQL', 2_147_483_648],
+    ['a cost of 1e300', 1e300],
     ['text', '10'],
     ['null', null],
     ['undefined', undefined],
@@ -29,7 +29,7 @@ describe('createMediaTask refuses', () => {
     ['a Date', new Date()],
     ['an invalid Date', new Date(NaN)],
     ['a negative bigint', -1n],
-    ['a bigint that fits nowhere', 10n ** 30n],
+    ['a bigint that is too large', 10n ** 30n],
     ['a function', () => 10],
     ['a symbol', Symbol('10')],
   ])('%s as costCredits', async (_, cost) => {
@@ -73,7 +73,7 @@ describe('createMediaTask refuses', () => {
   test.each([
     ['a function', () => 'title', 'a function'],
     ['a symbol', Symbol('title'), 'a symbol'],
-    ['a bigint that fits nowhere', 10n ** 30n, `the bigint ${10n ** 30n}`],
+    ['a bigint that is too large', 10n ** 30n, `the bigint ${10n ** 30n}`],
   ])('%s as a value', async (_, title, given) => {
     const { database, createMediaTask } = opened()
     const error = await refusal(database, () => createMediaTask(task('t', 'u', { title }), 10))
@@ -101,7 +101,7 @@ describe('createMediaTask refuses', () => {
     expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: 'createMediaTask(options)' })
   })
 
-  test('an object that only claims to be a Date', async () => {
+  test('an object that only looks like a Date', async () => {
     const { database, createMediaTask } = opened()
     const publishedAt = { [Symbol.toStringTag]: 'Date' }
     const error = await refusal(database, () => createMediaTask(task('t', 'u', { publishedAt }), 10))

@@ -5,7 +5,7 @@ const { unchanging } = require('../helpers/calls')
 
 const USER = { id: 'u', email: 'u@example.test', name: 'U', emailVerified: true }
 
-/** User `u`, who has nothing. */
+/** User `u` without credits. */
 const withUser = unchanging(async () => {
   const database = await TestDatabase.fresh()
   await database.user('u')
@@ -23,7 +23,7 @@ describe('grantCreditsForUser refuses', () => {
     ['a user without an id', { user: { email: 'x' }, credits: 5 }, 'INVALID_ID', 'userId'],
     ['a user with an empty id', { user: { id: '' }, credits: 5 }, 'INVALID_ID', 'userId'],
     ['a user with a number as id', { user: { id: 5 }, credits: 5 }, 'INVALID_ID', 'userId'],
-    ['a user’s id for the user', { user: 'u', credits: 5 }, 'INVALID_ID', 'userId'],
+    ['an id in place of the user', { user: 'u', credits: 5 }, 'INVALID_ID', 'userId'],
     ...[NaN, '5', '0', '-5', null, undefined, true, 1.5, Infinity, {}].map((credits) => [
       `${typeof credits} ${String(credits)} as credits`,
       { user: USER, credits },
@@ -39,33 +39,33 @@ describe('grantCreditsForUser refuses', () => {
       ],
     ),
     [
-      'days that no calendar has',
+      'more days than a Date can hold',
       { user: USER, credits: 5, validDays: TOO_LATE },
       'INVALID_DATE',
       'expiresAt',
     ],
     ['a column that does not exist', { user: USER, credits: 5, color: 'red' }, 'UNKNOWN_FIELD', 'color'],
     [
-      'a period, which it does not know',
+      'a period, which is an unknown field',
       { user: USER, credits: 5, currentPeriodEnd: new Date() },
       'UNKNOWN_FIELD',
       'currentPeriodEnd',
     ],
     [
-      'other remaining credits',
+      'remainingCredits that differ from credits',
       { user: USER, credits: 5, remainingCredits: 4 },
       'INVALID_VALUE',
       'remainingCredits',
     ],
     ['a charge', { user: USER, credits: 5, transactionType: 'consume' }, 'INVALID_VALUE', 'transactionType'],
     [
-      'a replay without a number',
+      'a replay without a transactionNo',
       { user: USER, credits: 5, replay: true },
       'INVALID_ARGUMENT',
       'transactionNo',
     ],
     [
-      'a replay that is neither',
+      'a replay that is not a boolean',
       { user: USER, credits: 5, transactionNo: 'n', replay: 'yes' },
       'INVALID_ARGUMENT',
       'replay',

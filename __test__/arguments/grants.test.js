@@ -61,7 +61,7 @@ describe.each([
   const field = { atMost: 'rollover', graceMs: 'rollover' }[argument] ?? argument
   const isWhole = ['target', 'options', 'renewal'].includes(argument)
 
-  test(`refuses all that is no ${argument}`, () =>
+  test(`refuses each value that is no ${argument}`, () =>
     refusesAllBut(takes, { code, field: isWhole ? `${name}(${argument})` : field }, (it) =>
       opened().credits[name](...args(it)),
     ))

@@ -54,7 +54,7 @@ describe('every call that takes guards refuses', () => {
     ['a list as ifUpdatedBefore', { ifUpdatedBefore: [new Date()] }, 'INVALID_DATE'],
     ['a function as ifUpdatedBefore', { ifUpdatedBefore: () => new Date() }, 'INVALID_DATE'],
     ['an unknown option', { ifstatus: 'pending' }, 'UNKNOWN_FIELD'],
-    ['an option of another call', { replay: true }, 'UNKNOWN_FIELD'],
+    ['an option of another function', { replay: true }, 'UNKNOWN_FIELD'],
     ['an option named __proto__', { ['__proto__']: 'pending' }, 'UNKNOWN_FIELD'],
   ])('%s', async (_, options, code = 'INVALID_ARGUMENT') => {
     const database = withTasks()

@@ -19,8 +19,8 @@ const PAST = { code: 'INVALID_ARGUMENT', field: 'holdUntil' }
 const NO_DATE = { code: 'INVALID_DATE', field: 'holdUntil' }
 
 test.each([
-  ['a time that is over', new Date(Date.now() - 1), PAST],
-  ['the first time of all', new Date(-8.64e15), PAST],
+  ['a time in the past', new Date(Date.now() - 1), PAST],
+  ['the earliest Date', new Date(-8.64e15), PAST],
   ['an invalid Date', new Date(NaN), NO_DATE],
   ['milliseconds', Date.now() + 60_000, NO_DATE],
   ['text', '2030-01-01T00:00:00Z', NO_DATE],
@@ -37,13 +37,13 @@ test.each([
   expect(error).toMatchObject({ ...expected, index: 1 })
 })
 
-test('an expiresAt beside it is refused, as usual', async () => {
+test('consumeCredits refuses expiresAt', async () => {
   const { database, consumeCredits } = withHold()
   const charge = { userId: 'u', credits: 1, expiresAt: new Date(9e12) }
   expect(await refusal(database, () => consumeCredits(charge))).toMatchObject({ code: 'UNKNOWN_FIELD' })
 })
 
-test.each([undefined, null, '', 5, {}, 'x'.repeat(256), 'c\0'])('keepCharge takes no %p', async (id) => {
+test.each([undefined, null, '', 5, {}, 'x'.repeat(256), 'c\0'])('keepCharge refuses %p', async (id) => {
   const { database, keepCharge } = withHold()
   const error = await refusal(database, () => keepCharge(id))
   expect(error).toMatchObject({ code: 'INVALID_ID', field: 'chargeId' })
@@ -64,7 +64,7 @@ test.each([
   expect(await refusal(database, () => releaseHolds(query))).toMatchObject({ code })
 })
 
-test('releaseHolds gives back no charge that a caller names behind its query', async () => {
+test('releaseHolds refunds no charge that a caller passes after the query', async () => {
   const { releaseHolds, charge } = withHold()
   expect((await releaseHolds({}, 1, 0, charge)).charges).toEqual([])
 })

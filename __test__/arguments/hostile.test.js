@@ -30,35 +30,34 @@ function circular() {
   return object
 }
 
-/** What no argument and no option takes, whatever else it holds. */
+/** Values that each argument and each option refuses. */
 const HOSTILE = {
   'a symbol': () => Symbol('x'.repeat(1000)),
-  'a bigint of five thousand bits': () => 2n ** 5000n,
+  'a bigint of 5,000 bits': () => 2n ** 5000n,
   'a function': () => thrower,
   'a class': () => class {},
   'a proxy that throws': () => new Proxy({}, TRAPS),
   'a proxy of a list that throws': () => new Proxy([], TRAPS),
   'a proxy that was revoked': () => revoked({}),
   'a list that was revoked': () => revoked([]),
-  'what refers to itself': circular,
+  'an object that refers to itself': circular,
   'a getter that throws': () => Object.defineProperty({}, 'id', { enumerable: true, get: thrower }),
   'a toJSON that throws': () => ({ toJSON: thrower }),
   'a toString that throws': () => ({ toString: thrower, valueOf: thrower, [Symbol.toPrimitive]: thrower }),
-  'a list with a toJSON of its own': () => Object.assign(['pending'], { toJSON: thrower }),
+  'a list with its own toJSON': () => Object.assign(['pending'], { toJSON: thrower }),
   'a Map': () => new Map([['id', 'u']]),
   'a Set': () => new Set(['u']),
   'shared memory': () => new SharedArrayBuffer(8),
-  'numbers of another kind': () => new Float64Array([1.5]),
+  'a typed array': () => new Float64Array([1.5]),
   'a promise': () => Promise.resolve('u'),
-  'a list with holes that never ends': () => new Array(2 ** 32 - 1),
+  'a list of 2 ** 32 - 1 holes': () => new Array(2 ** 32 - 1),
   NaN: () => NaN,
 }
 
-/** Dates are Dates wherever they come from, and whatever they say of themselves. */
+/** Dates of other realms, and with their own methods, are Dates. */
 const DATES = {
-  'with a getTime of its own': () => Object.assign(new Date(5000), { getTime: thrower }),
-  'with a toISOString of its own': () =>
-    Object.assign(new Date(5000), { toISOString: thrower, toJSON: thrower }),
+  'with its own getTime': () => Object.assign(new Date(5000), { getTime: thrower }),
+  'with its own toISOString': () => Object.assign(new Date(5000), { toISOString: thrower, toJSON: thrower }),
   'of another realm': () => vm.runInNewContext('new Date(5000)'),
 }
 
@@ -70,7 +69,7 @@ async function withUser() {
   return database
 }
 
-/** A call, with another value in place of an argument, or of a field or an item in it. */
+/** A call with another value in place of an argument, or of a field or an item in it. */
 function* variants(name, hostile) {
   const count = EVERY[name]().length
   for (let at = 0; at < count; at++) {
@@ -87,11 +86,11 @@ function* variants(name, hostile) {
   }
 }
 
-/** For what is refused. */
+/** For refused calls. */
 const opened = unchanging(withUser)
 
 describe.each(Object.keys(EVERY))('%s', (name) => {
-  test('meets everything that no argument takes with an error that has a code', async () => {
+  test('refuses each invalid value with an error that has a code', async () => {
     const database = await withUser()
     const before = await database.everything()
     let accepted = 0
@@ -111,13 +110,13 @@ describe.each(Object.keys(EVERY))('%s', (name) => {
         expect(error.message.length).toBeLessThan(600)
       }
     }
-    // Some is a value after all: a list in JSON. Where none was, nothing is written.
+    // Some of them are valid: a list in JSON. If none was, nothing is written.
     if (accepted === 0) expect(await database.everything()).toEqual(before)
   })
 })
 
-describe('an item of a list that stands for itself', () => {
-  test.each(Object.entries(HOSTILE))('is refused by itself: %s', async (_, hostile) => {
+describe('an item of a batch that is not atomic', () => {
+  test.each(Object.entries(HOSTILE))('is refused alone: %s', async (_, hostile) => {
     const { createMediaTasks, createAITasks, consumeCreditsBatch } = opened().credits
     for (const batch of [createMediaTasks, createAITasks, consumeCreditsBatch]) {
       const [{ reason }] = await batch([hostile()])
@@ -126,7 +125,7 @@ describe('an item of a list that stands for itself', () => {
     }
   })
 
-  test('an item with a key that it does not know is refused, as in an atomic list', async () => {
+  test('is refused with an unknown key, as in an atomic batch', async () => {
     const database = await withUser()
     const item = { task: task('new', 'u'), costCredits: 1, maxActive: 1 }
     const expected = { code: 'UNKNOWN_FIELD', table: 'createMediaTasks', field: 'maxActive' }
@@ -142,7 +141,7 @@ describe('an item of a list that stands for itself', () => {
   })
 
   test.each([[{ retry: true }], [{ atomic: true, retry: true }], [{ replay: 1 }], [[]], ['x'], [null]])(
-    'and there is none, but options that are wrong: %p',
+    'does not hide invalid options of an empty batch: %p',
     async (options) => {
       const { credits } = opened()
       for (const name of ['createMediaTasks', 'createAITasks', 'consumeCreditsBatch']) {
@@ -154,7 +153,7 @@ describe('an item of a list that stands for itself', () => {
 })
 
 describe('a list that is too long', () => {
-  test('a list of too many statuses is refused before any database meets it', async () => {
+  test('of statuses is refused before it is sent to a database', async () => {
     const { credits } = opened()
     const statuses = Array(100_000).fill('pending')
     for (const [field, call] of [
@@ -169,7 +168,7 @@ describe('a list that is too long', () => {
     }
   })
 
-  test('a list of too many items is refused, together or each for itself', async () => {
+  test('of items is refused, atomic or not', async () => {
     const { credits } = opened()
     for (const options of [undefined, { atomic: true }]) {
       const error = await credits.createMediaTasks(Array(100_001), options).catch((error) => error)
@@ -178,7 +177,7 @@ describe('a list that is too long', () => {
   })
 })
 
-test.each(Object.entries(DATES))('a Date %s is the time that it holds', async (_, date) => {
+test.each(Object.entries(DATES))('a Date %s is read as its internal time', async (_, date) => {
   const { credits } = await withUser()
   const row = await credits
     .updateMediaTaskById('t', { publishedAt: date() }, { ifUpdatedBefore: date() })
@@ -192,7 +191,7 @@ test.each(Object.entries(DATES))('a Date %s is the time that it holds', async (_
   )
 })
 
-test('what is wrong in a call that asks no database has a code too', () => {
+test('errors of calls without a database have a code too', () => {
   for (const hostile of Object.values(HOSTILE)) {
     for (const call of [
       () => connect(hostile()),
@@ -205,7 +204,7 @@ test('what is wrong in a call that asks no database has a code too', () => {
   }
 })
 
-test('listeners and thresholds that are none are refused', async () => {
+test('invalid listeners and thresholds are refused', async () => {
   const { credits } = opened()
   for (const hostile of Object.values(HOSTILE)) {
     expect(() => credits.on(hostile(), () => {})).toThrow(MediaCreditsError)
@@ -214,7 +213,7 @@ test('listeners and thresholds that are none are refused', async () => {
   }
 })
 
-describe('a message repeats little of what was passed as', () => {
+describe('an error message repeats only a part of a long text that was passed as', () => {
   const LONG = 'x'.repeat(3_000_000)
 
   test.each([

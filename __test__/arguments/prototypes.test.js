@@ -1,6 +1,6 @@
 'use strict'
 
-// What a library has put on the prototypes of all objects is no argument of a call.
+// Properties that a library has added to the prototypes of all objects are no arguments of a call.
 
 const { connect } = require('../..')
 const { addRows, charge, forTask, grant, taskRow } = require('../helpers/books')
@@ -40,11 +40,11 @@ async function nextMillisecond() {
   while (Date.now() === now) await new Promise(setImmediate)
 }
 
-/** What came of sound calls of all functions, but for what is another one each time. */
+/** The results of valid calls of all functions, without the values that differ in each run. */
 async function outcomes(database) {
   const all = {}
   for (const [name, args] of Object.entries(EVERY)) {
-    // Entries of a statement of one millisecond are in the order of their ids, some of which are random.
+    // Entries of a statement with one time are in the order of their ids, some of which are random.
     await nextMillisecond()
     all[name] = await made(database.credits, name, args().slice(0, NEEDED[name])).catch(
       ({ code, message }) => ({ code, message }),
@@ -65,7 +65,7 @@ async function outcomes(database) {
   )
 }
 
-/** So many arguments a call needs: the others are options, which are what could be found on the prototypes. */
+/** The number of required arguments: the others are options, which could be found on the prototypes. */
 const NEEDED = {
   ...{
     createMediaTask: 2,
@@ -83,10 +83,10 @@ const NEEDED = {
   ...{ getStatement: 1, listExpiring: 1, auditLedger: 0, repairLedger: 0, createTables: 0 },
 }
 
-describe('what stands on Object.prototype', () => {
+describe('a property of Object.prototype', () => {
   test.each([
-    ['apply: repairLedger writes nothing', 'apply', true],
-    ['userId: repairLedger looks at all', 'userId', 'v'],
+    ['named apply does not make repairLedger write', 'apply', true],
+    ['named userId does not restrict repairLedger to a user', 'userId', 'v'],
   ])('%s', async (_, key, value) => {
     const database = await TestDatabase.fresh()
     await database.user('u')
@@ -98,7 +98,7 @@ describe('what stands on Object.prototype', () => {
     expect(await database.everything()).toEqual(before)
   })
 
-  test('is nothing to any call, and nothing in its reply', async () => {
+  test('affects no call, and is in no reply', async () => {
     const options = {
       ...{ atomic: true, replay: true, maxActive: 0, freeTrialLimit: 0, tx: {}, allowRefunded: true },
       ...{ scenes: ['none'], limits: [{ credits: 0, per: 'day' }], within: 5, atLeast: 5 },
@@ -148,7 +148,7 @@ describe('what stands on Object.prototype', () => {
     for (const name of Object.keys(EVERY)) expect([name, after[name]]).toEqual([name, before[name]])
   })
 
-  test('makes no descriptor another one: a connection is made, and refuses', async () => {
+  test('does not change property descriptors: a connection is made, and refuses calls', async () => {
     const { url } = await withUser()
     const properties = ['get', 'set', 'value', 'writable', 'enumerable'].map((key) => [
       Object.prototype,
@@ -165,7 +165,7 @@ describe('what stands on Object.prototype', () => {
     expect(stack).toContain(__filename)
   })
 
-  test('says nothing to events', async () => {
+  test('does not affect events', async () => {
     const { credits } = await withUser()
     const told = []
     credits.on('charged', (event) => told.push(event))
@@ -195,7 +195,7 @@ describe.each([
   ['String', [String.prototype]],
   ['every', [Array.prototype, Object.prototype, String.prototype, Number.prototype, Date.prototype]],
 ])('a toJSON of %s prototypes', (_, prototypes) => {
-  test('changes nothing of what crosses', async () => {
+  test('does not change the encoded arguments', async () => {
     const { credits } = await withUser()
     const properties = prototypes.map((prototype) => [prototype, 'toJSON', () => 'mine'])
     const metadata = { list: [1, [2, { three: ['x'] }]], text: 'a' }
@@ -211,7 +211,7 @@ describe.each([
   })
 })
 
-test('an option is an own property: what a class or a prototype has is none', async () => {
+test('options are own properties, not those of a class or a prototype', async () => {
   const { credits } = await withUser()
   const inherited = Object.create({ refundPolicy: 'junk', ifStatus: 'none' })
   class Options {

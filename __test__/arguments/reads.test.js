@@ -28,9 +28,9 @@ describe('getCredits refuses', () => {
     ['page NaN', { page: NaN }, 'INVALID_ARGUMENT', 'page'],
     ['page 1.0 as text', { page: '1.0' }, 'INVALID_ARGUMENT', 'page'],
     ['page null', { page: null }, 'INVALID_ARGUMENT', 'page'],
-    ['a page beyond all', { page: 2 ** 53 }, 'INVALID_ARGUMENT', 'page'],
+    ['a page above all numbers', { page: 2 ** 53 }, 'INVALID_ARGUMENT', 'page'],
     ['limit 0', { limit: 0 }, 'INVALID_ARGUMENT', 'limit'],
-    ['a limit beyond all', { limit: 2 ** 53 }, 'INVALID_ARGUMENT', 'limit'],
+    ['a limit above all numbers', { limit: 2 ** 53 }, 'INVALID_ARGUMENT', 'limit'],
     ['limit Infinity', { limit: Infinity }, 'INVALID_ARGUMENT', 'limit'],
   ])('%s', async (_, query, code, field) => {
     const database = opened()
@@ -195,9 +195,9 @@ describe('getMediaTaskHistory refuses', () => {
     ['page NaN', ['u', NaN], 'INVALID_ARGUMENT', 'page'],
     ['page 1.0 as text', ['u', '1.0'], 'INVALID_ARGUMENT', 'page'],
     ['page null', ['u', null], 'INVALID_ARGUMENT', 'page'],
-    ['a page beyond all', ['u', 2 ** 53], 'INVALID_ARGUMENT', 'page'],
+    ['a page above all numbers', ['u', 2 ** 53], 'INVALID_ARGUMENT', 'page'],
     ['limit 0', ['u', 1, 0], 'INVALID_ARGUMENT', 'limit'],
-    ['a limit beyond all', ['u', 1, 2 ** 53], 'INVALID_ARGUMENT', 'limit'],
+    ['a limit above all numbers', ['u', 1, 2 ** 53], 'INVALID_ARGUMENT', 'limit'],
     ['limit 20abc as text', ['u', 1, '20abc'], 'INVALID_ARGUMENT', 'limit'],
     ['options', ['u', { page: 1 }], 'INVALID_ARGUMENT', 'page'],
   ])('%s', async (_, args, code, field) => {

@@ -31,8 +31,8 @@ describe('refundPolicy refuses', () => {
     ['infinitely many days', { regrantDays: Infinity }],
     ['days as text', { regrantDays: '30' }],
     ['days that are null', { regrantDays: null }],
-    ['days and something else', { regrantDays: 30, scene: 'gift' }],
-    ['days and what JSON leaves out', { regrantDays: 30, scene: () => 'gift' }],
+    ['days and an unknown key', { regrantDays: 30, scene: 'gift' }],
+    ['days and a key with a function', { regrantDays: 30, scene: () => 'gift' }],
     ['a Date', new Date()],
     ['a function', () => 'source'],
   ])('%s', async (_, refundPolicy) => {

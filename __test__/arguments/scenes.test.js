@@ -12,7 +12,7 @@ const opened = unchanging(async () => {
   return database
 })
 
-/** Every function that takes these options. */
+/** Each function that takes these options. */
 const CALLS = {
   createMediaTask: (credits, options) => credits.createMediaTask(task('new', 'u'), 1, options),
   'createMediaTask for nothing': (credits, options) => credits.createMediaTask(task('new', 'u'), 0, options),
@@ -34,7 +34,7 @@ const CALLS = {
 
 const throwing = Object.defineProperty([], 0, { enumerable: true, get: () => Reflect.ownKeys(1) })
 
-/** What comes of these options in every call. */
+/** The outcome of each call with these options. */
 const errorsOf = (options) =>
   Promise.all(Object.values(CALLS).map((call) => call(opened().credits, options).catch((error) => error)))
 
@@ -52,7 +52,7 @@ describe('every function that takes scenes refuses', () => {
     ['a number', { exceptScenes: 1 }, 'exceptScenes'],
     ['an object', { exceptScenes: { gift: true } }, 'exceptScenes'],
     ['1001 scenes', { exceptScenes: Array(1001).fill('gift') }, 'exceptScenes'],
-    ['what throws when it is read', { scenes: throwing }, 'scenes'],
+    ['a list that throws when it is read', { scenes: throwing }, 'scenes'],
     ['both', { scenes: ['gift'], exceptScenes: ['gift'] }, 'exceptScenes'],
   ])('%s', async (_, options, field) => {
     const code = 'INVALID_ARGUMENT'
@@ -60,7 +60,7 @@ describe('every function that takes scenes refuses', () => {
     expect(errors.map((error) => [error.code, error.field])).toEqual(errors.map(() => [code, field]))
   })
 
-  test('an option that there is not', async () => {
+  test('an unknown option', async () => {
     const errors = await errorsOf({ scene: ['gift'] })
     expect(errors.map(({ code, field }) => [code, field])).toEqual(
       errors.map(() => ['UNKNOWN_FIELD', 'scene']),
@@ -75,12 +75,12 @@ describe('drawOrder refuses', () => {
     ['no key', []],
     ['an unknown key', ['scene']],
     ['a key twice', ['age', 'age']],
-    ['scenes that are none', [{ scenes: [] }]],
+    ['an empty list of scenes', [{ scenes: [] }]],
     ['scenes as text', [{ scenes: 'gift' }]],
     ['an object without a key', [{}]],
     ['a scene twice', [{ scenes: ['gift', 'payment', 'gift'] }]],
     ['a scene in two keys', [{ scenes: ['gift'] }, 'age', { scenes: ['payment', 'gift'] }]],
-    ['what JSON leaves out', [{ scenes: () => ['gift'] }]],
+    ['a function in place of scenes', [{ scenes: () => ['gift'] }]],
     ['an object', { scenes: ['gift'] }],
     ['eleven keys', Array.from({ length: 11 }, (_, at) => ({ scenes: [`${at}`] }))],
     ['a function', () => ['age']],

@@ -26,12 +26,12 @@ const NO_AMOUNTS = [
   ['a fraction', 0.5],
   ['NaN', NaN],
   ['Infinity', Infinity],
-  ['more than PostgreSQL holds', 2_147_483_648],
+  ['more than the largest integer of PostgreSQL', 2_147_483_648],
   ['text', '6'],
   ['null', null],
   ['true', true],
   ['an object', {}],
-  ['a bigint that fits nowhere', 10n ** 30n],
+  ['a bigint that is too large', 10n ** 30n],
   ['a function', () => 6],
 ]
 
@@ -87,7 +87,7 @@ describe('settleCredits refuses', () => {
   })
 })
 
-test.each(NO_OVER)('a settlement takes no %p for over', async (over) => {
+test.each(NO_OVER)('settlements refuse %p as over', async (over) => {
   const { database, settle, settleCredits, charge } = withCharge()
   for (const call of [() => settle('t', 20, { over }), () => settleCredits(charge, 20, { over })]) {
     expect(await refusal(database, call)).toMatchObject({ code: 'INVALID_ARGUMENT', field: 'over' })
@@ -112,7 +112,7 @@ describe('refundCredits refuses', () => {
     expect(await refusal(database, () => refundCredits(charge, 6, options))).toMatchObject({ code })
   })
 
-  test('over, which is of settlements', async () => {
+  test('over, which is an option of settlements', async () => {
     const { database, refundCredits, charge } = withCharge()
     const error = await refusal(database, () => refundCredits(charge, 6, { over: 'available' }))
     expect(error).toMatchObject({ code: 'UNKNOWN_FIELD', field: 'over' })

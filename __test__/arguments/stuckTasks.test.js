@@ -5,7 +5,7 @@ const { unchanging } = require('../helpers/calls')
 
 const DAY_AGO = new Date(Date.now() - 86_400_000)
 
-/** User `u` has tasks `t` and `a`, of each kind, that were not touched for a day. */
+/** User `u` has tasks `t` and `a`, one of each kind, that were not updated for a day. */
 const withStuck = unchanging(async () => {
   const database = await TestDatabase.fresh()
   await database.user('u', 100)
@@ -37,7 +37,7 @@ describe('functions for stuck tasks refuse', () => {
     ['Infinity as olderThanMs', { olderThanMs: Infinity }],
     ['text as olderThanMs', { olderThanMs: '60000' }],
     ['a Date as olderThanMs', { olderThanMs: DAY_AGO }],
-    ['no statuses at all', { olderThanMs: 1, statuses: [] }],
+    ['an empty list of statuses', { olderThanMs: 1, statuses: [] }],
     ['an empty status', { olderThanMs: 1, statuses: ['pending', ''] }],
     ['a number as a status', { olderThanMs: 1, statuses: ['pending', 5] }],
     ['null as statuses', { olderThanMs: 1, statuses: null }],
@@ -74,7 +74,7 @@ describe('functions for stuck tasks refuse', () => {
     }
   })
 
-  test('an errorMessage that is not text, or that AI tasks have no column for', async () => {
+  test('an errorMessage that is not text, or for AI tasks, which have no such column', async () => {
     const database = withStuck()
     const { failStuckMediaTasks, failStuckAITasks } = database.credits
     const number = () => failStuckMediaTasks({ olderThanMs: 1, errorMessage: 5 })
@@ -86,7 +86,7 @@ describe('functions for stuck tasks refuse', () => {
     expect(await refusal(database, text)).toMatchObject({ code: 'UNKNOWN_FIELD', field: 'errorMessage' })
   })
 
-  test('text as a query, in their own name', async () => {
+  test('text as a query, with the name of the function', async () => {
     const database = withStuck()
     for (const name of [...FIND, ...FAIL]) {
       const error = await refusal(database, () => database.credits[name]('abc'))
@@ -121,7 +121,7 @@ describe('functions that find stuck tasks refuse', () => {
   test.each([
     ['text as limit', { limit: '5' }, 'INVALID_ARGUMENT', 'limit'],
     ['Infinity as limit', { limit: Infinity }, 'INVALID_ARGUMENT', 'limit'],
-    ['what is for failing alone', { errorMessage: 'x' }, 'UNKNOWN_FIELD', 'errorMessage'],
+    ['an option of failStuckMediaTasks', { errorMessage: 'x' }, 'UNKNOWN_FIELD', 'errorMessage'],
     ['a refundPolicy', { refundPolicy: 'source' }, 'UNKNOWN_FIELD', 'refundPolicy'],
   ])('%s', async (_, option, code, field) => {
     const database = withStuck()

@@ -23,9 +23,9 @@ test.each([
   ['a negative cooldown', { cooldownMs: -1 }, 'INVALID_ARGUMENT'],
   ['a cooldown that is text', { cooldownMs: '5' }, 'INVALID_ARGUMENT'],
   ['a cap that is a number', { atMost: 5 }, 'INVALID_ARGUMENT'],
-  ['a cap without a window', { atMost: { credits: 5 } }, 'INVALID_ARGUMENT'],
+  ['a cap without a period', { atMost: { credits: 5 } }, 'INVALID_ARGUMENT'],
   ['a cap per year', { atMost: { credits: 5, per: 'year' } }, 'INVALID_ARGUMENT'],
-  ['a cap of nothing', { atMost: { credits: 0, per: 'day' } }, 'INVALID_ARGUMENT'],
+  ['a cap of 0', { atMost: { credits: 0, per: 'day' } }, 'INVALID_ARGUMENT'],
   ['an end that is not a Date', { expiresAt: 'soon' }, 'INVALID_DATE'],
   ['a status', { status: 'active' }, 'UNKNOWN_FIELD'],
   ['an unknown parameter', { above: 5 }, 'UNKNOWN_FIELD'],
@@ -73,7 +73,7 @@ describe.each([
   const [field] = argument.split('.')
   const isWhole = ['parameters', 'query'].includes(argument)
 
-  test(`refuses all that is no ${argument}`, () =>
+  test(`refuses each value that is no ${argument}`, () =>
     refusesAllBut(takes, { code, field: isWhole ? `${name}(${argument})` : field }, (it) =>
       withUser()[name](...args(it)),
     ))
@@ -82,7 +82,7 @@ describe.each([
 test.each([
   ['a number', 3],
   ['null', null],
-  ['what JSON leaves out', () => 3],
+  ['a function', () => 3],
 ])('claimTopUp refuses a cap with a further field: %s', async (_, days) => {
   const { database, claimTopUp } = withUser()
   const error = await refusal(database, () => claimTopUp(...cap('days')(days)))

@@ -6,9 +6,9 @@ const { within } = require('../..')
 const { TestDatabase, aiTask, refusal, task } = require('../helpers/database')
 const { staysSound, unchanging } = require('../helpers/calls')
 
-// Newer apps pass their own transaction, in which a call runs (`shared/within.test.js`). What is none is told at once.
+// Newer apps pass their own transaction, in which a call runs (`shared/within.test.js`). Other values are refused at once.
 
-/** Each call that may be passed a transaction: what it is, with one, and the function that the refusal names. */
+/** Each call that takes a transaction: its title, the function that the error names, and the call. */
 const CALLS = [
   ['consumeCredits', 'consumeCredits', (credits, more) => credits.consumeCredits({ ...CHARGE, ...more })],
   ['createCredit', 'createCredit', (credits, more) => credits.createCredit({ ...CHARGE, ...more })],
@@ -48,7 +48,7 @@ const thrower = () => {
   throw new Error('this is not for you')
 }
 
-/** An object that throws whatever is done with it. */
+/** An object that throws on each access. */
 const guarded = () =>
   new Proxy(
     {},
@@ -80,7 +80,7 @@ class Transaction {
 
 const VALUES = [
   ['an object', () => ({})],
-  ['a class of its own', () => new Transaction()],
+  ['an instance of a class', () => new Transaction()],
   ['a function', () => () => {}],
   ['a Proxy that throws', guarded],
   ['a Proxy of a function', () => new Proxy(() => {}, { get: thrower, apply: thrower })],
@@ -88,7 +88,7 @@ const VALUES = [
   ['a circular object', circular],
   ['a getter that throws', () => Object.defineProperty({}, 'client', { enumerable: true, get: thrower })],
   ['a toJSON that throws', () => ({ toJSON: thrower })],
-  ['a toJSON that gives nothing', () => ({ toJSON: () => undefined })],
+  ['a toJSON that returns undefined', () => ({ toJSON: () => undefined })],
   ['an object without a prototype', () => Object.create(null)],
   ['a bigint inside', () => ({ id: 1n })],
   ['something huge', () => ({ rows: Array.from({ length: 200_000 }, (_, at) => `row ${at}`) })],
@@ -113,11 +113,11 @@ async function withUser() {
 
 staysSound()
 
-/** For what is refused. */
+/** For refused calls. */
 const opened = unchanging(withUser)
 
 describe.each(CALLS)('%s with tx', (name, named, call) => {
-  test('is refused whatever it is, and nothing is written', async () => {
+  test('refuses each other value, and writes nothing', async () => {
     const database = opened()
     for (const [what, make] of VALUES) {
       const error = await refusal(database, () => call(database.credits, { tx: make() }))
@@ -125,7 +125,7 @@ describe.each(CALLS)('%s with tx', (name, named, call) => {
     }
   })
 
-  test('is refused in a sentence that says what to do', async () => {
+  test('refuses with a message that has the remedy', async () => {
     const database = opened()
     const error = await refusal(database, () => call(database.credits, { tx: guarded() }))
     expect(error).toMatchObject({ code: 'TRANSACTION_NOT_SUPPORTED', retryable: false })
@@ -140,7 +140,7 @@ describe.each(CALLS)('%s with tx', (name, named, call) => {
   test.each([
     ['undefined', undefined],
     ['null', null],
-    // As the app's own `if (tx)`.
+    // Like the app's own `if (tx)`.
     ['false', false],
     ['zero', 0],
     ['empty text', ''],
@@ -152,14 +152,14 @@ describe.each(CALLS)('%s with tx', (name, named, call) => {
     expect(await database.credits.getRemainingCredits('u')).not.toBe(100)
   })
 
-  test('is said before anything else that is wrong', async () => {
+  test('refuses the tx before other invalid arguments', async () => {
     const database = opened()
     const wrong = { tx: {}, userId: 'nobody', costCredits: 1000, color: 'red' }
     const error = await refusal(database, () => call(database.credits, wrong))
     expect(error).toMatchObject({ code: 'TRANSACTION_NOT_SUPPORTED' })
   })
 
-  test('is no refusal of the ledger’s, and is counted', async () => {
+  test('counts the refusal as a caller error', async () => {
     const database = await withUser()
     const told = []
     database.credits.on('refused', (event) => told.push(event))
@@ -172,7 +172,7 @@ describe.each(CALLS)('%s with tx', (name, named, call) => {
 })
 
 describe('within(tx)', () => {
-  test('lacks what its types leave out, and nothing else', () => {
+  test('has all functions except those that its types omit', () => {
     const query = async () => []
     const there = within({ dialect: 'sqlite', query })
     const types = readFileSync(path.join(__dirname, '../../types/within.d.ts'), 'utf8')
@@ -185,7 +185,7 @@ describe('within(tx)', () => {
 })
 
 describe('tx', () => {
-  test('tx in a batch that is not atomic is the fault of one item', async () => {
+  test('in an item of a batch that is not atomic has only that item refused', async () => {
     const database = await withUser()
     const items = [CHARGE, { ...CHARGE, tx: circular() }, CHARGE]
     const settled = await database.credits.consumeCreditsBatch(items)
@@ -197,7 +197,7 @@ describe('tx', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(90)
   })
 
-  test('tx is no option', async () => {
+  test('is refused as an option', async () => {
     const database = opened()
     const { consumeCredits, createCredit, createAITask, createMediaTask } = database.credits
     const options = { tx: circular() }

@@ -21,7 +21,7 @@ const COMMANDS = [
   'build',
 ]
 
-/** A user whose refund came twice, so that the grant holds more than was granted. */
+/** A user who was refunded twice, so that the grant holds more than was granted. */
 async function damage(database, userId = 'u', remaining = 130) {
   await database.user(userId, 100)
   await database.credits.refundCredits((await database.credits.consumeCredits({ userId, credits: 30 })).id)
@@ -33,8 +33,8 @@ async function damage(database, userId = 'u', remaining = 130) {
 }
 
 // Without a database, once.
-sqlite.describe('the command line says', () => {
-  test('its version, and help that names every command', async () => {
+sqlite.describe('the command line prints', () => {
+  test('its version, and help that names each command', async () => {
     expect(await cli(['--version'])).toEqual({ code: 0, signal: null, out: version, errors: '' })
     const { code, out, errors } = await cli(['--help'])
     expect({ code, errors }).toEqual({ code: 0, errors: '' })
@@ -48,16 +48,16 @@ sqlite.describe('the command line says', () => {
     expect(out).toMatch(new RegExp(`Examples?:\n  \\$ npx media-credits ${name}`))
   })
 
-  test('its help as an error where there is no command', async () => {
+  test('its help as an error without a command', async () => {
     const { code, out, errors } = await cli([])
     expect({ code, out }).toEqual({ code: 2, out: '' })
     expect(errors).toContain('Usage: media-credits')
   })
 })
 
-sqlite.describe('a command line that is wrong', () => {
+sqlite.describe('an invalid command line', () => {
   test.each([[['balance', 'u', `--${'x'.repeat(50_000)}`]], [['audit', '--limit', 'a b '.repeat(10_000)]]])(
-    'is not repeated whatever its length',
+    'is not repeated in the message at any length',
     async (words) => {
       const { code, errors } = await cli(words)
       expect(code).toBe(2)
@@ -98,7 +98,7 @@ sqlite.describe('a command line that is wrong', () => {
   })
 })
 
-test('what the library refuses of a command line has the exit code of a wrong command line', async () => {
+test('has the same exit code if the library refuses it', async () => {
   const database = await TestDatabase.fresh()
   const { code, errors } = await cliOn(database, 'balance', '')
   expect(code).toBe(2)
@@ -106,7 +106,7 @@ test('what the library refuses of a command line has the exit code of a wrong co
 })
 
 describe('the command line’s database', () => {
-  test('a database that does not exist is an error, and with --json a document on stderr', async () => {
+  test('is an error if it does not exist, and with --json a document on stderr', async () => {
     const url = byStorage({
       sqlite: 'file:none.db',
       postgres: 'postgres://app:x@127.0.0.1:1/app',
@@ -136,7 +136,7 @@ describe('the command line’s database', () => {
 })
 
 describe('doctor', () => {
-  test('finds nothing wrong with what createTables made', async () => {
+  test('finds no problem in the tables of createTables', async () => {
     const database = await TestDatabase.fresh()
     const { code, out, errors } = await cliOn(database, 'doctor')
     expect({ code, errors }).toEqual({ code: 0, errors: '' })
@@ -144,7 +144,7 @@ describe('doctor', () => {
     expect(out).toMatch(/✓ ok +indexes +all indexes that the statements use exist/)
   })
 
-  test('says with --json the same as a document', async () => {
+  test('prints the same as a document with --json', async () => {
     const database = await TestDatabase.fixture()
     // The first call turns the write-ahead log on.
     await database.credits.getDiagnostics()
@@ -192,7 +192,7 @@ describe('doctor', () => {
     expect((await cliOn(database, 'doctor')).out).toContain('0 problems, 0 warnings.')
   })
 
-  test('calls a table that does not fit a problem', async () => {
+  test('reports a table that does not fit as a problem', async () => {
     const database = await TestDatabase.fresh()
     await database.sql('ALTER TABLE credit DROP COLUMN metadata')
     const { code, out } = await cliOn(database, 'doctor')
@@ -201,7 +201,7 @@ describe('doctor', () => {
     expect(out).toContain('1 problem, 0 warnings.')
   })
 
-  test('calls it a problem that there is no table', async () => {
+  test('reports a missing table as a problem', async () => {
     const database = await TestDatabase.none()
     const { code, json } = await cliOn(database, 'doctor', '--json')
     expect(code).toBe(1)
@@ -209,7 +209,7 @@ describe('doctor', () => {
     expect(json.checks.at(-1)).toMatchObject({ name: expect.stringMatching(/schema/), status: 'problem' })
   })
 
-  sqlite.test("looks at the app's own client", async () => {
+  sqlite.test("checks the app's own client", async () => {
     const database = await TestDatabase.fresh()
     const modules = path.join(database.folder, 'node_modules/@libsql/client')
     fs.mkdirSync(modules, { recursive: true })
@@ -226,7 +226,7 @@ describe('doctor', () => {
 })
 
 describe('audit', () => {
-  test('audit of a sound ledger finds nothing', async () => {
+  test('finds nothing in an intact ledger', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     await database.credits.createMediaTask(task('t', 'u'), 10)
@@ -240,7 +240,7 @@ describe('audit', () => {
     expect(await cliOn(database, 'audit', '--json')).toEqual({ ...found, out: '' })
   })
 
-  test('audit of a damaged ledger lists what is wrong, and sums it up', async () => {
+  test('lists the findings of a damaged ledger, with a summary', async () => {
     const database = await TestDatabase.fresh()
     for (const id of ['u', 'v']) await damage(database, id)
     const { code, out, errors } = await cliOn(database, 'audit')
@@ -254,7 +254,7 @@ describe('audit', () => {
     expect(one.out).not.toMatch(/^\S+ +u /m)
   })
 
-  test('writes with --json a line for each finding, a document', async () => {
+  test('prints a document on a line for each finding with --json', async () => {
     const database = await TestDatabase.fixture()
     await damage(database)
     const { code, out } = await cli(['audit', '--json', '--user', 'u'], {
@@ -270,7 +270,7 @@ describe('audit', () => {
 })
 
 describe('repair', () => {
-  test('shows what it would change, and changes it when it is told to', async () => {
+  test('shows the changes, and makes them with --apply', async () => {
     const database = await TestDatabase.fresh()
     for (const id of ['u', 'v']) await damage(database, id)
     const before = await database.everything()
@@ -293,7 +293,7 @@ describe('repair', () => {
 })
 
 describe('expiring', () => {
-  test('lists users of whom credits end soon, and is a document for a script', async () => {
+  test('lists users whose credits expire soon, and prints a document with --json', async () => {
     const database = await TestDatabase.fresh()
     const soon = new Date(Math.floor(Date.now() / 1000) * 1000 + 2 * DAY_MS)
     await database.user('u', { credits: 1200, expiresAt: soon }, { credits: 9, expiresAt: soon })
@@ -328,7 +328,7 @@ describe('balance and statement show', () => {
     expect(json).toEqual(JSON.parse(JSON.stringify({ userId: 'u', ...balance })))
   })
 
-  test('what changed a balance: the newest entries, or all', async () => {
+  test('the newest entries of a statement, or all', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     await database.credits.createMediaTask(task('t', 'u'), 10)
@@ -347,7 +347,7 @@ describe('balance and statement show', () => {
     expect(later.out).toBe('No entries. The balance before was 100.')
   })
 
-  test('balance and statement show every page with --all', async () => {
+  test('each page with --all', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 2000)
     const items = Array.from({ length: 500 }, () => ({ userId: 'u', credits: 1 }))
@@ -359,7 +359,7 @@ describe('balance and statement show', () => {
     expect(json.entries.at(-1).balance).toBe(999)
   })
 
-  test('nothing of an unknown user', async () => {
+  test('nothing for an unknown user', async () => {
     const database = await TestDatabase.fresh()
     for (const name of ['balance', 'statement']) {
       const { code, out } = await cliOn(database, name, 'nobody')
@@ -368,7 +368,7 @@ describe('balance and statement show', () => {
     }
   })
 
-  test('text of the database without what a terminal would obey', async () => {
+  test('text of the database without control sequences for a terminal', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', { credits: 5, description: 'a\u001b[2J\u001b]0;x\u0007\nb\u202e' })
     const { out } = await cliOn(database, 'statement', 'u')
@@ -378,7 +378,7 @@ describe('balance and statement show', () => {
 })
 
 describe('grant', () => {
-  test('gives credits, with what is said of them', async () => {
+  test('grants credits with the given fields', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u')
     const described = ['--description', 'sorry', '--expires', '2037-12-31']
@@ -397,7 +397,7 @@ describe('grant', () => {
     })
   })
 
-  test('can be repeated with a number of its own, and can not be another with it', async () => {
+  test('can be repeated with its transactionNo, which another grant can not use', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u')
     const args = ['--transaction-no', 'n1', '--expires', '30d']

@@ -6,7 +6,7 @@ const { byStorage, postgres, sqlite } = require('../helpers/storage')
 
 const CAN = 'can be used'
 
-/** What doctor says of an app's database after these statements, and of its tasks. */
+/** The report of doctor on an app's database after these statements, and on its tasks. */
 async function afterwards(...statements) {
   const database = await TestDatabase.fresh()
   if (statements.length > 0) await database.run(...statements)
@@ -22,7 +22,7 @@ async function afterwards(...statements) {
 const adviceIn = (message) => message.match(/ALTER TABLE .*;/)[0]
 
 describe('doctor', () => {
-  test('says that both kinds of task can be used where all tables are', async () => {
+  test('reports that both kinds of task can be used if all tables exist', async () => {
     const { code, json, media, ai } = await afterwards()
     expect({ code, media, ai }).toEqual({ code: 0, media: ['ok', CAN], ai: ['ok', CAN] })
     expect(json.available).toEqual({ mediaTasks: true, aiTasks: true, missing: [] })
@@ -40,7 +40,7 @@ describe('doctor', () => {
     for (const { message } of json.checks) expect(message).not.toContain('drizzle-kit push')
   })
 
-  test('says what can be used without both tables of tasks', async () => {
+  test('reports which functions can be used without both task tables', async () => {
     const { code, json } = await afterwards('DROP TABLE media_tasks', 'DROP TABLE ai_task')
     const available = { mediaTasks: false, aiTasks: false, missing: [] }
     expect({ code, ok: json.ok, available: json.available }).toEqual({ code: 0, ok: true, available })
@@ -50,7 +50,7 @@ describe('doctor', () => {
     ['media_tasks', 'media tasks', 'charging media tasks'],
     ['ai_task', 'AI tasks', 'charging AI tasks'],
   ])(
-    'names what %s is of no use for without credit_id, and the statement that adds it',
+    'names the functions that %s can not be used for without credit_id, and the statement that adds it',
     async (table, title, stops) => {
       const { database, code, json } = await afterwards(`ALTER TABLE ${table} DROP COLUMN credit_id`)
       expect({ code, available: json.available }).toEqual({
@@ -73,7 +73,7 @@ describe('doctor', () => {
     },
   )
 
-  test('names what can not be used without the columns of free trials, as information', async () => {
+  test('names the functions that can not be used without the columns of free trials, as information', async () => {
     const { code, json, media } = await afterwards(
       'ALTER TABLE media_tasks DROP COLUMN is_free_trial',
       'ALTER TABLE "user" DROP COLUMN free_trial_used',
@@ -86,7 +86,7 @@ describe('doctor', () => {
     ])
   })
 
-  test('warns of counters on user that nothing here maintains, and of nothing that sounds like one', async () => {
+  test('warns of counters on user that this package does not maintain, and of no column with a similar name', async () => {
     const columns = ['remaining_credits', 'used_credits', 'credits_reset_at', 'credit_card_last4']
     const adding = columns.map((column) => `ALTER TABLE "user" ADD COLUMN ${column} integer`)
     const { code, json } = await afterwards(...adding)
@@ -103,7 +103,7 @@ describe('doctor', () => {
     expect(json.available).toMatchObject({ aiTasks: false, mediaTasks: true })
   })
 
-  test('says of a database in which it could not look which one that is', async () => {
+  test('names the database that it could not check', async () => {
     const { code, json } = await afterwards(
       'DROP TABLE ai_task',
       'DROP TABLE media_tasks',
@@ -115,7 +115,7 @@ describe('doctor', () => {
   })
 })
 
-postgres.describe('doctor says how many connections there may be', () => {
+postgres.describe('doctor reports the maximum number of connections', () => {
   const connections = async (env) => {
     const database = await TestDatabase.fresh()
     const { out } = await cli(['doctor', '--json'], { env: { DATABASE_URL: database.url, ...env } })
@@ -131,19 +131,19 @@ postgres.describe('doctor says how many connections there may be', () => {
   })
 })
 
-describe('doctor looks at the values of rows,', () => {
+describe('the check of values:', () => {
   const GRANT = `INSERT INTO credit (id, user_id, transaction_no, transaction_type, credits, remaining_credits, status,
       created_at, updated_at) VALUES ('g', 'u', 'g', 'grant', 5, 5, 'active', ?, ?)`
   const USER = `INSERT INTO "user" (id, name, email) VALUES ('u', 'u', 'u')`
   const valuesIn = (json) => json.checks.filter(({ name }) => name === 'values')
 
-  test('doctor says how many rows it looked at', async () => {
+  test('doctor reports how many rows it checked', async () => {
     const { json } = await afterwards(USER, [GRANT, new Date(), new Date()])
     const message = "all 1 rows of credit hold values of their columns' types"
     expect(valuesIn(json)).toEqual([{ name: 'values', status: 'ok', message }])
   })
 
-  sqlite.test('doctor warns of values that no column of their type holds', async () => {
+  sqlite.test('doctor warns of values that do not fit the type of their column', async () => {
     const { code, json } = await afterwards(
       USER,
       [GRANT, new Date(), new Date()],

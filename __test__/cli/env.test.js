@@ -19,7 +19,7 @@ function write(cwd, name, content) {
   fs.writeFileSync(path.join(cwd, name), `# the app's\n${lines.join('\n')}\n`)
 }
 
-/** What doctor says of the database that it found: files that do not exist do as well. */
+/** The database that doctor reports, which need not exist. */
 async function found(cwd, env = {}, ...args) {
   const { out, errors } = await cli(['doctor', '--json', ...args], { cwd, env })
   return out ? JSON.parse(out).database : JSON.parse(errors).error
@@ -30,7 +30,7 @@ const PRODUCTION = ['.env.production.local', '.env.production']
 const TEST = ['.env.test.local', '.env.test']
 const ALL = [...LOCAL, ...PRODUCTION, ...TEST]
 
-// Which file says it is the same on each storage.
+// The files are the same for each storage.
 sqlite.describe('the env files of the folder', () => {
   test.each([
     [undefined, [...LOCAL, ...PRODUCTION]],
@@ -52,7 +52,7 @@ sqlite.describe('the env files of the folder', () => {
       expect([name, message.split(/[ ,]+/).includes(name)]).toEqual([name, order.includes(name)])
   })
 
-  test('are read as in production if those of development name no database', async () => {
+  test('are those of production if those of development name no database', async () => {
     const cwd = app({
       '.env.development': { DB_SCHEMA: 'dev' },
       '.env.production': { DATABASE_URL: 'file:p.db', DB_SCHEMA: 'live' },
@@ -63,7 +63,7 @@ sqlite.describe('the env files of the folder', () => {
     )
   })
 
-  test('say each name by itself, and the environment comes before them', async () => {
+  test('are searched for each name, after the environment', async () => {
     const cwd = app({
       '.env.local': { DB_SCHEMA: 'local', DATABASE_PROVIDER: 'sqlite' },
       '.env': { DATABASE_URL: 'file:a.db', DB_SCHEMA: 'all', DATABASE_PROVIDER: 'sqlite' },
@@ -97,7 +97,7 @@ sqlite.describe('the env files of the folder', () => {
     expect((await found(cwd, env, '--env', '.env')).place).toBe(place)
   })
 
-  test('may refer to what an earlier one says', async () => {
+  test('can refer to values of an earlier file', async () => {
     const cwd = app({
       '.env.local': { NAME: 'local' },
       '.env': { DATABASE_URL: 'file:$NAME.db', NAME: 'all' },
@@ -105,7 +105,7 @@ sqlite.describe('the env files of the folder', () => {
     expect((await found(cwd)).place).toBe('local.db')
   })
 
-  test('say nothing to this process but about the database', async () => {
+  test('set only variables about the database', async () => {
     const cwd = app({ '.env': { DATABASE_URL: 'file:a.db', FORCE_COLOR: 1, NODE_ENV: 'production' } })
     write(cwd, '.env.development', { DATABASE_URL: 'file:dev.db' })
     const { out } = await cli(['doctor'], { cwd })
@@ -113,14 +113,14 @@ sqlite.describe('the env files of the folder', () => {
     expect(out).not.toContain('\u001b[')
   })
 
-  test('env files that have an empty URL hide those after them, and it is said', async () => {
+  test('with an empty URL hide those after them, and this is reported', async () => {
     const cwd = app({ '.env.local': { DATABASE_URL: '' }, '.env': { DATABASE_URL: 'file:a.db' } })
     expect((await found(cwd)).message).toMatch(/; DATABASE_URL in \.env\.local is empty$/)
     const env = { DATABASE_URL: '' }
     expect((await found(cwd, env)).message).toMatch(/; DATABASE_URL of the environment is empty$/)
   })
 
-  test('env files that can not be read are named, unless the environment has the database', async () => {
+  test('that can not be read are named, unless the environment has the database', async () => {
     const cwd = app({ '.env': { DATABASE_URL: 'file:a.db' } })
     fs.mkdirSync(path.join(cwd, '.env.development'))
     expect((await found(cwd)).place).toBe('a.db')
@@ -133,7 +133,7 @@ sqlite.describe('the env files of the folder', () => {
     expect((await found(cwd)).message).toBe(".env.local can't be read: a value refers to itself")
   })
 
-  test('env files that name no database are named in a sentence, which says which of them are there', async () => {
+  test('that exist are listed if none names a database', async () => {
     const cwd = app({ '.env': { DB_SCHEMA: 'app' }, '.env.production': { NAME: 'x' } })
     for (const name of ['doctor', 'audit', 'repair', 'stuck', 'init']) {
       const { code, out, errors } = await cli([name], { cwd })
@@ -149,7 +149,7 @@ sqlite.describe('the env files of the folder', () => {
 })
 
 sqlite.describe('--env', () => {
-  test('is one file alone, before the environment, also where it refers to itself', async () => {
+  test('reads only that file, before the environment, also if it refers to itself', async () => {
     const cwd = app({
       '.env.production': { HOST: 'file', DATABASE_URL: 'file:$HOST.db' },
       '.env.local': { DATABASE_URL: 'file:local.db', DB_SCHEMA: 'local' },
@@ -165,7 +165,7 @@ sqlite.describe('--env', () => {
     )
   })
 
-  test('an --env file that has no database, or is not there, is not replaced by another one', async () => {
+  test('reads no other file if that file has no database or does not exist', async () => {
     const cwd = app({ '.env': { DATABASE_URL: 'file:a.db' }, other: { NAME: 'x' } })
     const env = { DATABASE_URL: 'file:env.db' }
     expect((await found(cwd, env, '--env', 'other')).message).toBe(
@@ -176,7 +176,7 @@ sqlite.describe('--env', () => {
   })
 })
 
-test('what the env files say is what the library is told', async () => {
+test('the values of the env files are passed to the library', async () => {
   const [right, wrong] = [await TestDatabase.fresh(), await TestDatabase.fresh()]
   await right.user('u', 7)
   const cwd = app({ '.env': { DATABASE_URL: `"${right.url}"` } })
@@ -198,7 +198,7 @@ test('what the env files say is what the library is told', async () => {
   expect((await cli(['balance', 'u'], { cwd, env: provider })).errors).not.toContain('DATABASE_PROVIDER')
 })
 
-postgres.test('the env files may name the schema, and how many connections there may be', async () => {
+postgres.test('the env files can set the schema and the number of connections', async () => {
   const database = await TestDatabase.fresh()
   await database.sql('CREATE SCHEMA other')
   const files = { '.env.local': { DB_MAX_CONNECTIONS: 3 }, '.env': { DB_SCHEMA: 'other' } }
@@ -208,8 +208,8 @@ postgres.test('the env files may name the schema, and how many connections there
   expect(JSON.parse(out).connections).toEqual({ most: 3, source: 'DB_MAX_CONNECTIONS in .env.local' })
 })
 
-// So is what is said of it.
-sqlite.describe('the name of the env file', () => {
+// So is the message about it.
+sqlite.describe('the name of the env file that was read', () => {
   /** Makes stderr look like a terminal to a command. */
   function onTerminal(cwd) {
     const preload = path.join(cwd, 'terminal.js')
@@ -225,7 +225,7 @@ sqlite.describe('the name of the env file', () => {
 
   const LINE = /^\S+ \(DATABASE_URL in \.env\.development\)$/
 
-  test('is said on a terminal, and without --json', async () => {
+  test('is printed on a terminal without --json', async () => {
     const { cwd } = await appWithUser()
     const env = onTerminal(cwd)
     for (const args of [['balance', 'u'], ['grant', 'u', '5'], ['stuck']]) {
@@ -245,7 +245,7 @@ sqlite.describe('the name of the env file', () => {
     [['stuck'], false],
     [['balance', 'u'], false],
   ])(
-    'is said in a log where something is written and the command line names no database: %j: %j',
+    'is printed to a log by a command that writes if the command line names no database: %j: %j',
     async (args, writes) => {
       const { database, cwd } = await appWithUser()
       const firstLine = async (...more) => {
@@ -260,31 +260,34 @@ sqlite.describe('the name of the env file', () => {
     },
   )
 
-  test('is not said of a command that did nothing', async () => {
+  test('is not printed for a command that did nothing', async () => {
     const { cwd } = await appWithUser()
     expect(await cli(['grant', 'nobody', '5'], { cwd })).toMatchObject({ code: 3, out: '' })
   })
 })
 
-postgres.test('PGPASSWORD and its like in a file hold for what the URL leaves out', async () => {
-  const database = await TestDatabase.fresh()
-  await database.user('u', 42)
-  const { host, hostname, port, username, password, pathname } = new URL(database.url)
-  const [PGUSER, PGPASSWORD] = [decodeURIComponent(username), decodeURIComponent(password)]
-  const cwd = app({
-    '.env.local': { PGUSER, PGPASSWORD },
-    '.env': { DATABASE_URL: `postgres://${host}${pathname}`, PGPASSWORD: 'wrong' },
-  })
-  const source = 'DATABASE_URL in .env'
-  expect(await found(cwd)).toEqual({ place: `postgres://${host}${pathname}`, source })
-  const { errors } = await cli(['balance', 'u'], { cwd, env: { PGPASSWORD: 'wrong' } })
-  expect(errors).toContain('28P01')
-  write(cwd, '.env', {
-    DATABASE_URL: 'postgres://',
-    PGHOST: hostname,
-    PGPORT: port,
-    PGDATABASE: pathname.slice(1),
-  })
-  const { out } = await cli(['balance', 'u', '--json'], { cwd })
-  expect(JSON.parse(out).credits).toBe(42)
-})
+postgres.test(
+  'PGPASSWORD and similar variables in a file supply the parts that the URL does not have',
+  async () => {
+    const database = await TestDatabase.fresh()
+    await database.user('u', 42)
+    const { host, hostname, port, username, password, pathname } = new URL(database.url)
+    const [PGUSER, PGPASSWORD] = [decodeURIComponent(username), decodeURIComponent(password)]
+    const cwd = app({
+      '.env.local': { PGUSER, PGPASSWORD },
+      '.env': { DATABASE_URL: `postgres://${host}${pathname}`, PGPASSWORD: 'wrong' },
+    })
+    const source = 'DATABASE_URL in .env'
+    expect(await found(cwd)).toEqual({ place: `postgres://${host}${pathname}`, source })
+    const { errors } = await cli(['balance', 'u'], { cwd, env: { PGPASSWORD: 'wrong' } })
+    expect(errors).toContain('28P01')
+    write(cwd, '.env', {
+      DATABASE_URL: 'postgres://',
+      PGHOST: hostname,
+      PGPORT: port,
+      PGDATABASE: pathname.slice(1),
+    })
+    const { out } = await cli(['balance', 'u', '--json'], { cwd })
+    expect(JSON.parse(out).credits).toBe(42)
+  },
+)

@@ -32,7 +32,7 @@ async function preview(database, ...args) {
 const NOT_WRITTEN = /\nNothing is written: --apply writes it\.$/
 
 describe('grants lists', () => {
-  test('the grants of a user, with what they have in all', async () => {
+  test('the grants of a user, with their total', async () => {
     const database = await withOrder()
     const over = new Date(Date.now() - DAY_MS)
     await database.credits.createCredit({ userId: 'u', id: 'over', credits: 1500, expiresAt: over })
@@ -48,7 +48,7 @@ describe('grants lists', () => {
     expect((await preview(database, 'u', '--all')).out).toBe(out)
   })
 
-  test('a document for a script', async () => {
+  test('a document with --json', async () => {
     const database = await withOrder()
     const { json } = await preview(database, 'u', '--json', '--limit', 1)
     const newest = await database.credits.getCredits({ userId: 'u', transactionType: 'grant', limit: 1 })
@@ -59,7 +59,7 @@ describe('grants lists', () => {
     })
   })
 
-  test('what is withdrawn and what is not confirmed as such, and nothing of an unknown user', async () => {
+  test('withdrawn and unconfirmed grants as such, and nothing for an unknown user', async () => {
     const database = await withOrder()
     await database.credits.revokeGrants({ orderNo: 'o2' }, { transactionNo: 'r' })
     const topUp = { userId: 'v', below: 50, credits: 7, transactionNo: 'top' }
@@ -90,7 +90,7 @@ describe('grants lists', () => {
 describe('grants --revoke', () => {
   const PARTLY = ['u', '--revoke', '--order', 'o1', '--total', 15, '--transaction-no', 'r1']
 
-  test('says what it would withdraw, withdraws it, and does so once', async () => {
+  test('shows what it would withdraw, and withdraws it once with --apply', async () => {
     const database = await withOrder()
     const seen = await preview(database, ...PARTLY)
     expect(seen.code).toBe(1)
@@ -104,7 +104,7 @@ describe('grants --revoke', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(55)
     const [row] = await database.sql("SELECT metadata FROM credit WHERE transaction_no = 'r1'")
     expect(JSON.parse(row.metadata)).toMatchObject({ reason: 'refunded', revocation: { total: 15 } })
-    // Again, as a preview and applied.
+    // The same again, as a preview and with --apply.
     const MADE = 'This call was made already: nothing is written.'
     for (const more of [[], ['--apply']]) {
       const again = await preview(database, ...PARTLY, ...more)
@@ -116,7 +116,7 @@ describe('grants --revoke', () => {
     expect(other).toMatchObject({ code: 3, errors: expect.stringContaining('is taken by another call') })
   })
 
-  test('is a document with what the function will resolve to', async () => {
+  test('prints a document with the result of the function', async () => {
     const database = await withOrder()
     const args = ['u', '--revoke', '--credit', 'own', '--transaction-no', 'd1', '--json']
     const { code, json } = await preview(database, ...args)
@@ -133,7 +133,7 @@ describe('grants --revoke', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(0)
   })
 
-  test('knows no more than the rows say where other calls are about some of the grants', async () => {
+  test('reports unknown amounts if other revocations concern some of the grants', async () => {
     const database = await withOrder()
     const paid = { userId: 'u', credits: 30, orderNo: 'o1', subscriptionNo: 's', expiresAt: END }
     await database.credits.createCredit({ ...paid, id: 'second' })
@@ -168,7 +168,7 @@ describe('grants --revoke', () => {
   )
 })
 
-test('grants --restore ends a revocation, once', async () => {
+test('grants --restore ends a revocation once', async () => {
   const database = await withOrder()
   const order = { orderNo: 'o1' }
   await database.credits.revokeGrants(order, { total: 15, transactionNo: 'r1' })
@@ -196,7 +196,7 @@ test('grants --restore ends a revocation, once', async () => {
 })
 
 describe('grants --extend', () => {
-  test('says what the end would be, moves it, and has nothing to do then', async () => {
+  test('shows the new end, sets it with --apply, and then has nothing to do', async () => {
     const database = await withOrder()
     const args = ['u', '--extend', 'own', '--until', '2038-06-30']
     const seen = await preview(database, ...args)
@@ -230,7 +230,7 @@ describe('grants --extend', () => {
     })
   })
 
-  test('says that what had expired can be spent again', async () => {
+  test('reports that expired credits can be spent again', async () => {
     const database = await withOrder()
     const expiresAt = new Date(Date.now() - DAY_MS)
     await database.credits.createCredit({ userId: 'u', id: 'over', credits: 9, expiresAt })
@@ -241,7 +241,7 @@ describe('grants --extend', () => {
   })
 
   test.each([[[]], [['--apply']]])(
-    "refuses what is withdrawn, and another user's grant, %j",
+    "refuses a withdrawn grant, and another user's grant, %j",
     async (more) => {
       const database = await withOrder()
       await database.credits.revokeGrants({ orderNo: 'o1' }, { transactionNo: 'r' })
@@ -260,7 +260,7 @@ describe('grants --extend', () => {
 describe('grants --renew', () => {
   const PERIOD = ['u', '--renew', '--subscription', 's', '--credits', 100, '--transaction-no']
 
-  test('says what lives on, grants the period, and does so once', async () => {
+  test('shows the carried credits, and grants the period once with --apply', async () => {
     const database = await withOrder()
     const paid = { userId: 'u', subscriptionNo: 's', expiresAt: END }
     await database.credits.createCredit({ ...paid, credits: 70 })
@@ -286,7 +286,7 @@ describe('grants --renew', () => {
     expect(JSON.parse(other.errors).error.code).toBe('IDEMPOTENCY_CONFLICT')
   })
 
-  test('is a document, and knows no more than the rows say behind a later period', async () => {
+  test('prints a document, and reports unknown amounts after a later period', async () => {
     const database = await withOrder()
     const early = [...PERIOD, 'i1', '--until', '2037-01-01', '--rollover', 0, '--grace', '7d', '--json']
     const first = await preview(database, ...early)
@@ -314,7 +314,7 @@ describe('grants --renew', () => {
 })
 
 // Without a database, once.
-sqlite.describe('a command line of grants that is wrong', () => {
+sqlite.describe('an invalid command line of grants', () => {
   const revoke = ['--revoke', '--transaction-no', 'r']
   const renew = ['--renew', '--subscription', 's', '--credits', '5', '--transaction-no', 'i', '--until']
   test.each([

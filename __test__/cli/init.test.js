@@ -16,7 +16,7 @@ const placeOf = (database) =>
 const namesIn = ({ tables }) => tables.map(({ name }) => name).sort()
 
 describe('init', () => {
-  test('makes the tables, and says where', async () => {
+  test('makes the tables, and reports the database', async () => {
     const database = await TestDatabase.none()
     const { code, out } = await cli(['init', database.url])
     expect({ code, out }).toEqual({
@@ -41,7 +41,7 @@ describe('init', () => {
     expect((await cliOn(database, 'doctor')).code).toBe(0)
   })
 
-  test('leaves what is there, and names it with what it makes', async () => {
+  test('does not change existing tables, and names them with the new ones', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 7)
     await database.sql('DROP TABLE ai_task')
@@ -53,7 +53,7 @@ describe('init', () => {
   })
 
   sqlite.test.each(['', 'users', 'user,', ',user', 'user, credit', 'USER', 'user;credit', 'constructor'])(
-    'takes no other name: --tables %j',
+    'refuses another name: --tables %j',
     async (list) => {
       const file = `${(await TestDatabase.none()).file}-none`
       const { code, out, errors } = await cli(['init', file, '--tables', list])

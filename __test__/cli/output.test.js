@@ -22,14 +22,14 @@ describe('the command line', () => {
     expect(json).not.toContain('\u001b[')
   })
 
-  /** Starts an audit that finds more than a pipe holds, and gives it once its first finding is there. */
+  /** Starts an audit with more findings than a pipe can hold, and returns it after the first finding. */
   async function longAudit(...args) {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
-    // As many copies of one damaged grant: more than fit into a pipe that is not read.
+    // Copies of one damaged grant, more than fit into a pipe that is not read.
     const names = Array.from({ length: 5000 }, (_, at) => `'g${at}'`)
     const values = `SELECT column1 AS name FROM (VALUES (${names.join('), (')})) AS listed`
-    // MySQL calls such a column by its first value.
+    // MySQL names such a column after its first value.
     const mysql = `SELECT ${names[0]} AS name UNION ALL SELECT ${names.slice(1).join(' UNION ALL SELECT ')}`
     await database.sql(
       `INSERT INTO credit (id, user_id, transaction_no, transaction_type, credits, remaining_credits, status,
@@ -47,7 +47,7 @@ describe('the command line', () => {
   }
 
   test.each([[], ['--json']].map((args) => [args]))(
-    'ends without a word where its reader ends: audit %j | head',
+    'ends without a message when its reader ends: audit %j | head',
     async (args) => {
       const { child, first } = await longAudit(...args)
       expect(first).toContain('grant-out-of-range')
@@ -57,7 +57,7 @@ describe('the command line', () => {
     },
   )
 
-  test('gives no result of an audit that is interrupted, and the database is as it was', async () => {
+  test('prints no result of an interrupted audit, and does not change the database', async () => {
     const { database, child } = await longAudit()
     const before = await database.everything()
     const end = ended(child)
@@ -71,7 +71,7 @@ describe('the command line', () => {
   })
 })
 
-test('an app that requires the library loads nothing of the command line', async () => {
+test('an app that requires the library does not load the command line', async () => {
   const { out } = await evaluate("console.log(Object.keys(require.cache).join('\\n'))")
   const files = out.split('\n').map((file) => path.relative(path.join(__dirname, '../..'), file))
   expect(files).toContain('lib/index.js')

@@ -39,7 +39,7 @@ describe('passwords', () => {
     expect(said.out + said.errors).not.toContain(SECRET)
   })
 
-  pooled.test('are not in what a server is said to answer where they are wrong', async () => {
+  pooled.test('that are wrong are not in the message about a server', async () => {
     const database = await TestDatabase.fresh()
     const { protocol, username, host, pathname } = new URL(database.url)
     const wrong = `${protocol}//${username}:${SECRET}@${host}${pathname}`
@@ -55,7 +55,7 @@ describe('passwords', () => {
     }
   })
 
-  postgres.test('are not in what is said of a server where they are right', async () => {
+  postgres.test('that are right are not in the message about a server', async () => {
     const database = await TestDatabase.fresh()
     const { password } = new URL(database.url)
     for (const args of [['doctor'], ['doctor', '--json'], ['init', '--json']]) {

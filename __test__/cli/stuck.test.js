@@ -4,7 +4,7 @@ const { cliOn } = require('../helpers/cli')
 const { TestDatabase, aiTask, task } = require('../helpers/database')
 
 describe('stuck', () => {
-  /** A user with a task of each kind, which were silent for two hours. */
+  /** A user with a task of each kind that was not updated for two hours. */
   async function silent() {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
@@ -16,7 +16,7 @@ describe('stuck', () => {
     return database
   }
 
-  test('lists stuck tasks, and says so by its exit code', async () => {
+  test('lists stuck tasks, and reports them by its exit code', async () => {
     const database = await silent()
     const { code, out } = await cliOn(database, 'stuck')
     expect(code).toBe(1)
@@ -44,14 +44,14 @@ describe('stuck', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(100)
   })
 
-  test('is about AI tasks where there is no media_tasks', async () => {
+  test('handles AI tasks if there is no media_tasks', async () => {
     const database = await silent()
     await database.sql('DROP TABLE media_tasks')
     const { json } = await cliOn(database, 'stuck', '--json')
     expect(json.tasks).toMatchObject([{ id: 'a' }])
     const failed = await cliOn(database, 'stuck', '--fail', '--older-than', '1h', '--json')
     expect(failed).toMatchObject({ code: 0, json: { tasks: [{ id: 'a' }], credits: 20 } })
-    // They have no error message: nothing is failed without the one that was asked for.
+    // AI tasks have no error message: none is failed without the message that was passed.
     const args = ['--fail', '--older-than', '1h', '--message', 'timed out']
     const { code, errors } = await cliOn(database, 'stuck', ...args)
     expect({ code, errors }).toEqual({ code: 3, errors: expect.stringContaining('media_tasks') })

@@ -1,6 +1,6 @@
 'use strict'
 
-/** The app that the blocks of the docs run in: the values of `app.d.ts`, on a database of its own. */
+/** The app in which the blocks of the docs run: the values of `app.d.ts`, on a separate database. */
 
 const { randomUUID } = require('node:crypto')
 const fs = require('node:fs')
@@ -13,13 +13,13 @@ const { ROOT } = require('./blocks')
 
 const CREDITS = 100
 
-/** Lends an app to `use`. Its database is the environment's `DATABASE_URL` meanwhile. */
+/** Calls `use` with an app. Meanwhile its database is the `DATABASE_URL` of the environment. */
 async function withApp(use) {
   const database = await TestDatabase.fresh()
   await database.user('user', CREDITS)
   const { DATABASE_URL } = process.env
   process.env.DATABASE_URL = database.url
-  // Anew: a default connection that is closed stays closed.
+  // Loaded again: a default connection that is closed stays closed.
   let credits
   jest.isolateModules(() => (credits = require('../..')))
   const folder = fs.mkdtempSync(path.join(memoryFolder(), 'media-credits-docs-'))
@@ -51,7 +51,7 @@ function appOn(database, credits, folder) {
     declared,
     scope: { ...credits, ...values() },
     require: (name) => modules[name] ?? createRequire(path.join(ROOT, 'package.json'))(name),
-    /** Where commands run. On SQLite the app's database, as it is when the first one runs, is `data/local.db` too. */
+    /** The folder in which commands run. On SQLite `data/local.db` is a copy of the app's database at the first command. */
     async openFolder() {
       if (!fs.existsSync(data)) {
         fs.mkdirSync(data)

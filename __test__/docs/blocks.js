@@ -3,7 +3,7 @@
 /**
  * The pages of the documentation, and the fenced blocks in them, each with its file and line.
  *
- * An HTML comment beside a block is for the tests alone, readers don't see it:
+ * An HTML comment beside a block is for the tests; readers don't see it:
  *
  *     <!-- first: await createMediaTask(task, 10) -->      TypeScript that runs before the block
  *     <!-- then: await getRemainingCredits(userId) // → 90 -->   TypeScript that runs after it
@@ -15,7 +15,7 @@ const path = require('node:path')
 
 const ROOT = path.join(__dirname, '../..')
 
-/** All pages, as paths from the root: a new one in docs/ is among them by itself. */
+/** All pages, as paths from the root, new ones in docs/ included. */
 const pages = [
   'README.md',
   'CONTRIBUTING.md',
@@ -32,7 +32,7 @@ const pages = [
 const FENCE = /^ *(`{3,}|~{3,})(.*)$/
 const MARKS = ['first', 'then', 'shown only']
 
-/** Lines `from` to `to` of a page, from 0, and what stands there. */
+/** Lines `from` to `to` of a page, from 0, and their text. */
 function piecesOf(page, lines) {
   const pieces = []
   for (let at = 0; at < lines.length; at++) {
@@ -59,7 +59,7 @@ function markOf(page, from, lines) {
   return mark
 }
 
-/** What is written in a comment, or between the fences; each line in its place, all others are blank. */
+/** The text in a comment, or between the fences; each line keeps its number, all others are blank. */
 function textAt(lines, piece) {
   if (!piece) return ''
   const { from, to, mark } = piece
@@ -73,7 +73,7 @@ function textAt(lines, piece) {
   return '\n'.repeat(from) + within.join('\n')
 }
 
-/** Several texts of a page as one, each still on its lines. */
+/** Joins several texts of a page, each on its own lines. */
 function together(...texts) {
   return texts.reduce((all, text) => all + text.slice(all.split('\n').length - 1))
 }

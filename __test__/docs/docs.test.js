@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * Every fenced block of the documentation is run, and what it claims is looked at. `./blocks.js` says how a page
- * tells what a block needs, `./run.js` how it claims something. A new page in docs/ is tested by itself.
+ * Each fenced block of the documentation is run, and its claims are checked. `./blocks.js` defines how a page
+ * declares what a block needs, `./run.js` how a block makes a claim. A new page in docs/ is included.
  */
 
 const fs = require('node:fs')
@@ -15,7 +15,7 @@ const { COMPILERS } = require('../../scripts/types')
 const { typeErrors } = require('./types')
 const { STORAGE, sqlite } = require('../helpers/storage')
 
-/** How many blocks of a page are not run, each with its reason beside it: so that none is added unnoticed. */
+/** The number of blocks of a page that are not run, each with its reason beside it, so that an added one is noticed. */
 const SHOWN_ONLY = {
   'README.md': 1,
   'docs/cli.md': 10,
@@ -28,12 +28,12 @@ const STORAGES = ['sqlite', 'postgres', 'mysql']
 
 const blocks = pages.flatMap((page) => blocksOf(page))
 const isShown = ({ shownOnly }) => shownOnly !== undefined
-/** A block that is about one storage names it behind its language: `sql postgres`. On MySQL no others run. */
+/** A block for one storage names it after its language: `sql postgres`. On MySQL no others run. */
 const isHere = ({ about }) => (about.length === 0 && STORAGE !== 'mysql') || about.includes(STORAGE)
 
 describe('a block', () => {
   test.each(blocks.filter((block) => !isShown(block) && isHere(block)))(
-    'does what it claims: $name',
+    'makes only true claims: $name',
     (block) => {
       expect(Object.keys(languages)).toContain(block.language)
       return withApp((app) => languages[block.language](block, app))
@@ -44,7 +44,7 @@ describe('a block', () => {
     expect(blocks.filter(({ about }) => about.some((word) => !STORAGES.includes(word)))).toEqual([])
   })
 
-  test('is only shown where it is listed here, with a reason', () => {
+  test('is left out only if it is listed here, with a reason', () => {
     const count = {}
     for (const { page, shownOnly } of blocks.filter(isShown)) {
       expect(shownOnly).toMatch(/\w+ \w+/)
@@ -54,12 +54,12 @@ describe('a block', () => {
   })
 })
 
-// What follows is the same on each storage.
+// The following tests are the same on each storage.
 
-/** A block of TypeScript, with what is before it. */
+/** A block of TypeScript, with lines before it. */
 const fenced = (...lines) => ['', ...lines.slice(0, -1), '```ts', lines.at(-1), '```'].join('\n')
 
-sqlite.describe.each(COMPILERS)('%s compiles:', (compiler) => {
+sqlite.describe.each(COMPILERS)('with %s', (compiler) => {
   const MISFIT = fenced('<!-- first: const credits = 1 -->', 'await createMediaTask(task, `${credits}`)')
   const written = blocks.filter(
     (block) => block.language !== 'js' && !isShown(block) && sourceOf(block).trim() !== '',
@@ -71,11 +71,11 @@ sqlite.describe.each(COMPILERS)('%s compiles:', (compiler) => {
     errors = await typeErrors(compiler, modules, Object.keys(require('../..')))
   })
 
-  test.each(written)('$name', ({ name, page }) => {
+  test.each(written)('the block $name compiles', ({ name, page }) => {
     expect(errors[name].map(([line, message]) => `${page}:${line}: ${message}`)).toEqual([])
   })
 
-  test('a type that does not fit is noticed, on its line', () => {
+  test('a type that does not fit is reported on its line', () => {
     expect(errors.misfit).toEqual([
       [4, expect.stringContaining("'string' is not assignable to parameter of type 'number'")],
     ])
@@ -83,11 +83,11 @@ sqlite.describe.each(COMPILERS)('%s compiles:', (compiler) => {
 })
 
 sqlite.describe('a page', () => {
-  test.each(pages)('%s names what is there', (page) => {
+  test.each(pages)('names only things that exist: %s', (page) => {
     expect(missingIn(page)).toEqual([])
   })
 
-  test('each page of docs/ is in its index, which the README names', () => {
+  test('of docs/ is in the index, to which the README links', () => {
     const index = fs.readFileSync(path.join(ROOT, 'docs/README.md'), 'utf8')
     const linked = Array.from(index.matchAll(/\]\(([\w/-]+\.md)\)/g), ([, name]) => `docs/${name}`)
     expect(linked).toEqual(expect.arrayContaining(pages.filter((page) => /^docs\/(?!README)/.test(page))))
@@ -95,7 +95,7 @@ sqlite.describe('a page', () => {
   })
 })
 
-sqlite.test('docs/configuration.md has each option of connect', () => {
+sqlite.test('docs/configuration.md lists each option of connect', () => {
   const [, options] = /interface ConnectOptions \{([\s\S]*?)\n\}/.exec(
     fs.readFileSync(path.join(ROOT, 'types/connection.d.ts'), 'utf8'),
   )
@@ -105,29 +105,29 @@ sqlite.test('docs/configuration.md has each option of connect', () => {
   expect(names.filter((name) => !page.includes(name))).toEqual([])
 })
 
-sqlite.describe('these tests notice', () => {
+sqlite.describe('the tests of the docs detect', () => {
   const run = (content) => {
     const [block] = blocksOf('a.md', content)
     return withApp((app) => languages[block.language](block, app))
   }
 
   test.each([
-    ['a claim that is not so', 'await getRemainingCredits(userId) // → 99', 'a.md:3: '],
-    ['a claim of an object that is not so', 'const row = { a: 1, b: 2 } // → { a: 2 }', 'a.md:3: '],
+    ['a false claim', 'await getRemainingCredits(userId) // → 99', 'a.md:3: '],
+    ['a false claim about an object', 'const row = { a: 1, b: 2 } // → { a: 2 }', 'a.md:3: '],
     [
-      'a refusal that does not come',
+      'a claimed refusal that does not come',
       'await getRemainingCredits(userId) // rejects with INVALID_ID',
       'a.md:3: ',
     ],
     ['another refusal', "await getRemainingCredits('') // rejects with CLOSED", 'a.md:3: '],
-    ['a claim behind no statement', '// → 90', 'a.md:3: a claim that stands behind no statement'],
+    ['a claim without a statement', '// → 90', 'a.md:3: a claim that stands behind no statement'],
     ['an error', 'await createMediaTask(task, -1)', 'a.md:3: '],
   ])('%s', async (_, line, message) => {
     await expect(run(fenced(line))).rejects.toThrow(message)
   })
 
   test.each([
-    ['a word that is not a mark', '<!-- frist: await close() -->', 'a.md:2: a comment that is none of'],
+    ['a mistyped mark', '<!-- frist: await close() -->', 'a.md:2: a comment that is none of'],
     ['a mark that belongs to no block', '<!-- then: await close() -->', 'a.md:2: "then" belongs to no block'],
   ])('%s', (_, comment, message) => {
     expect(() => blocksOf('a.md', fenced(comment, ''))).toThrow(message)

@@ -1,6 +1,6 @@
 'use strict'
 
-/** How a block of each language is run. A block in any other fails, unless it is only shown. */
+/** How a block of each language is run. A block in another language fails, unless it is marked as shown only. */
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -9,10 +9,10 @@ const { failureAt, runModule } = require('./run')
 const { commandsIn, isRun, problemWith, runCommand } = require('./shell')
 const { STORAGE } = require('../helpers/storage')
 
-/** TypeScript or JavaScript, with what runs before and after it as one module. */
+/** TypeScript or JavaScript, as one module with the code before and after it. */
 async function runCode({ page, ...block }, app) {
   await runModule(page, sourceOf(block), app.scope, app.require)
-  // The columns that a schema of the docs tells Drizzle are those of the app's tables.
+  // The columns of a Drizzle schema in the docs are those of the app's tables.
   for (const [table, columns] of app.declared) {
     await app.database.sql(`SELECT ${columns.join(', ')} FROM ${table}`)
   }
@@ -41,12 +41,12 @@ function statementsIn(code) {
   })
 }
 
-/** Looks at each command, and runs those that can be. */
+/** Checks each command, and runs those that can run. */
 function runShell(block, app) {
   return runParts(block, app, commandsIn(block.code), async (command) => {
     const problem = problemWith(command, block.page)
     if (problem) throw new Error(`${command}: ${problem}`)
-    // A server in an example is not there, and on PostgreSQL neither is its file.
+    // A server in an example does not exist, and on PostgreSQL its file does not either.
     const elsewhere = STORAGE === 'sqlite' ? /postgres:/ : /postgres:|file:/
     if (isRun(command) && !elsewhere.test(command)) await runCommand(command, await app.openFolder())
   })
@@ -60,7 +60,7 @@ async function runJson({ page, line, code }) {
   }
 }
 
-/** A state diagram has each status of a media task, and no other state. */
+/** A state diagram has exactly the statuses of a media task. */
 async function runMermaid({ page, line, code }) {
   try {
     const [head, ...lines] = code.trim().split('\n')
@@ -80,7 +80,7 @@ function statusesOfMediaTasks() {
 
 const languages = { js: runCode, json: runJson, mermaid: runMermaid, sh: runShell, sql: runSql, ts: runCode }
 
-/** The TypeScript of a block, and around it. */
+/** The TypeScript of a block, with the code around it. */
 function sourceOf({ language, first, code, then }) {
   return together(first, ['ts', 'js'].includes(language) ? code : '', then)
 }

@@ -1,6 +1,6 @@
 'use strict'
 
-/** What a page points at: other pages, and files, functions and commands of this repository. */
+/** The things that a page names: other pages, and files, functions and commands of this repository. */
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -24,7 +24,7 @@ function proseOf(content) {
   return prose.join('\n')
 }
 
-/** As GitHub makes the anchor of a heading. */
+/** The anchor of a heading, as GitHub makes it. */
 const slug = (heading) =>
   heading
     .toLowerCase()
@@ -47,7 +47,7 @@ function problemWithLink(page, target) {
   return undefined
 }
 
-/** Of a path in backticks: is it there, from the root, from the page, or as the end of one of the sources? */
+/** Whether a path in backticks exists, from the root, from the page, or as the end of a source's path. */
 function problemWithName(page, name) {
   const isPath = /^\.?[\w-]+(\/[\w.@-]+)+\/?$/.test(name) && /\/$|\.\w+$/.test(name)
   const isModule = /^\w+\.m?js$/.test(name)
@@ -61,7 +61,7 @@ function problemWithName(page, name) {
   return isThere ? undefined : `there is no ${name}`
 }
 
-/** Of "`file.rs`, `function`": does the file have it? */
+/** For "`file.rs`, `function`": whether the file has the function. */
 function problemWithFunction(page, name, functionName) {
   const last = functionName.split('::').at(-1)
   const files = SOURCES.filter((source) => source.endsWith(`/${name}`)).concat(
@@ -72,7 +72,7 @@ function problemWithFunction(page, name, functionName) {
   return files.some(has) ? undefined : `${name} has no ${functionName}`
 }
 
-/** What to look for, and what is wrong with what is found. */
+/** The patterns of names, and the check of each. */
 const NAMES = [
   [/\]\(([^)\s]+)\)/g, problemWithLink],
   [/\b(?:src|href)="([^"]+)"/g, problemWithLink],
@@ -81,7 +81,7 @@ const NAMES = [
   [/`((?:npm run|npx|node|bash) [^`\n]+)`/g, (page, command) => problemWith(command, page)],
 ]
 
-/** Each thing that a page names and that does not exist, with its line. */
+/** Each named thing that does not exist, with its line. */
 function missingIn(page, content = fs.readFileSync(path.join(ROOT, page), 'utf8')) {
   const prose = proseOf(content)
   return NAMES.flatMap(([pattern, problemOf]) =>

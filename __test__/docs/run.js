@@ -6,7 +6,7 @@
  *     await getRemainingCredits(userId) // → 90
  *     await consumeCredits({ userId, credits: 91 }) // rejects with INSUFFICIENT_CREDITS
  *
- * What stands behind the arrow is JavaScript. Of an object, what is named must be so.
+ * The text after the arrow is JavaScript. Of an object, the named fields must match.
  */
 
 const path = require('node:path')
@@ -16,7 +16,7 @@ const { ROOT } = require('./blocks')
 const CLAIM = /^\/\/ (→|rejects with) (.*)$/
 const AsyncFunction = (async () => {}).constructor
 
-/** Runs `source`, whose lines are those of the page, where the names of `scope` are known. */
+/** Runs `source`, whose lines are those of the page, with the names of `scope`. */
 async function runModule(page, source, scope, requireModule) {
   let current = 0
   const checks = {
@@ -44,7 +44,7 @@ async function runModule(page, source, scope, requireModule) {
         esModuleInterop: true,
       },
     })
-    // In a block of its own, so that it may declare what the scope has.
+    // In a separate block, so that it can declare names of the scope.
     await new AsyncFunction(...Object.keys(known), `{\n${outputText}\n}`)(...Object.values(known))
   } catch (error) {
     throw failureAt(page, current, error)

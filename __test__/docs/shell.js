@@ -1,6 +1,6 @@
 'use strict'
 
-/** Commands that the docs name: each must be there, with the options that it is given; some are run. */
+/** Commands that the docs name: each must exist, with its options; some are run. */
 
 const { execFile, execFileSync } = require('node:child_process')
 const fs = require('node:fs')
@@ -10,20 +10,20 @@ const { ROOT } = require('./blocks')
 
 const BIN = path.join(ROOT, 'cli/bin/media-credits.js')
 
-/** What is neither in this repository nor run here, and why. */
+/** Commands that are neither in this repository nor run here, with the reason. */
 const OTHERS = {
   'npm ci': 'npm has it; it would replace node_modules under the tests',
-  'npm test': 'it is what runs this',
+  'npm test': 'it runs this test',
   'npm install media-credits': 'asks the registry',
   'npm install @opentelemetry/api': 'asks the registry',
   'npx --package typescript@5 --package media-credits media-credits adopt': 'asks the registry',
   'npm pack ./npm/media-credits ./npm/linux-x64-gnu':
-    'npm has it; the folders are made by the command before it',
+    'it belongs to npm; the command before it makes the folders',
   'npx drizzle-kit push': "Drizzle's own, in the app",
-  'npx jest --selectProjects sqlite': 'it is what runs this',
+  'npx jest --selectProjects sqlite': 'it runs this test',
 }
 
-/** Run here: they are quick, and stay in their folder or in the test's database. */
+/** Commands that are run here: they are quick, and change only their folder or the test's database. */
 const isRun = (command) => command === 'node scripts/smoke.js' || /^npx media-credits (?!build)/.test(command)
 
 /** The commands in a text of lines, each with its line, from 1. */
@@ -37,7 +37,7 @@ function commandsIn(text) {
   )
 }
 
-/** What is wrong with a command on a page; `undefined` if nothing is. */
+/** The error in a command on a page; `undefined` if there is none. */
 function problemWith(command, page) {
   const [program, first, ...args] = command.split(/\s+/).filter((word) => !/^[A-Z_]+=/.test(word))
   if ([program, first, ...args].join(' ') in OTHERS) return undefined
@@ -61,7 +61,7 @@ function problemWith(command, page) {
 
 const helps = new Map()
 
-/** What `npx media-credits` says of a command, or of all. */
+/** The help of `npx media-credits` on a command, or on all. */
 function helpOn(name) {
   if (!helps.has(name)) {
     const args = [BIN, name, '--help'].filter((arg) => arg !== undefined)
@@ -87,7 +87,7 @@ function sourcesOf(script) {
     .join('\n')
 }
 
-/** A program names its options as `'no-wait'`, `wait:` or `--wait`. What is behind a second `--` is another program's. */
+/** A program names its options as `'no-wait'`, `wait:` or `--wait`. Arguments after a second `--` are for another program. */
 function unknownOption(args, source) {
   const own = args[0] === '--' ? args.slice(1) : args
   const until = own.indexOf('--')
@@ -99,7 +99,7 @@ function unknownOption(args, source) {
   return undefined
 }
 
-/** Runs a command as a shell would, with this checkout's `npx media-credits`. */
+/** Runs a command like a shell, with this checkout's `npx media-credits`. */
 function runCommand(command, { folder, url }) {
   const npx = 'npx() { shift; "$NODE" "$BIN" "$@"; }'
   const env = { ...process.env, NODE: process.execPath, BIN, DATABASE_URL: url }

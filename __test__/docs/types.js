@@ -1,6 +1,6 @@
 'use strict'
 
-/** Type-checks all TypeScript of the docs, as an app with `strict` would. */
+/** Type-checks all TypeScript of the docs, like an app with `strict`. */
 
 const fs = require('node:fs')
 const os = require('node:os')
@@ -10,7 +10,7 @@ const { ROOT } = require('./blocks')
 
 const OPTIONS = {
   target: 'es2022',
-  // As a Next.js app has it; node's types come along.
+  // Like a Next.js app, with Node's types.
   lib: ['es2022', 'dom'],
   types: ['node'],
   typeRoots: [path.join(ROOT, 'node_modules/@types')],
@@ -22,21 +22,21 @@ const OPTIONS = {
   noEmit: true,
 }
 
-/** `…/a_md_1.mts(3,1): error TS2345: Argument …`. Lines that go on begin with a blank. */
+/** `…/a_md_1.mts(3,1): error TS2345: Argument …`. Continued lines begin with a blank. */
 const COMPLAINT = /^(?:.*\/)?(\w+)\.mts\((\d+),\d+\): error TS\d+: (.*(?:\n .*)*)/gm
 
-/** Makes every function of the package known without an import. */
+/** Declares each function of the package without an import. */
 function functionsOf(exported) {
   const constants = exported.map((name) => `  const ${name}: typeof import('media-credits').${name}`)
   return `export {}\ndeclare global {\n${constants.join('\n')}\n}\n`
 }
 
-/** Resolves to what a compiler finds in each of `modules` (`{ name: source }`): line and message. */
+/** Resolves to the errors of a compiler in each of `modules` (`{ name: source }`): line and message. */
 async function typeErrors(compiler, modules, exported) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-types-'))
   try {
     const write = (name, text) => fs.writeFileSync(path.join(folder, name), text)
-    // An app: it finds the package by its name, through "exports" in package.json.
+    // An app, which finds the package by its name, through "exports" in package.json.
     fs.mkdirSync(path.join(folder, 'node_modules'))
     fs.symlinkSync(ROOT, path.join(folder, 'node_modules/media-credits'), 'junction')
     for (const name of fs.readdirSync(__dirname).filter((name) => name.endsWith('.d.ts'))) {
@@ -51,7 +51,7 @@ async function typeErrors(compiler, modules, exported) {
       file,
       [Number(line), message],
     ])
-    // What it says of anything else is a mistake of these tests.
+    // Other errors are bugs of these tests.
     const rest = said.replace(COMPLAINT, '').trim()
     if (rest) throw new Error(rest)
     const errorsIn = (name) =>

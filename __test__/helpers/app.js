@@ -1,6 +1,6 @@
 'use strict'
 
-/** The app's own code beside this package: what its TypeScript models do, with its own driver. */
+/** The app's own code beside this package: its TypeScript models, with its own driver. */
 
 const { randomUUID } = require('node:crypto')
 const { byStorage } = require('./storage')
@@ -8,7 +8,7 @@ const { byStorage } = require('./storage')
 const RETRIES = 50
 const CONFLICTS = ['40001', '40P01']
 
-/** As the app's `consumeCredits`: locks grants in the order of their expiry and draws on them one by one. */
+/** Like the app's `consumeCredits`: locks grants in the order of their expiry and draws on them one by one. */
 function consumeOnce(client, userId, credits) {
   return client.begin(async (transaction) => {
     const now = new Date().toISOString().slice(0, -1)
@@ -43,7 +43,7 @@ function consumeOnce(client, userId, credits) {
   })
 }
 
-/** Again if it met another transaction. */
+/** Repeats it after a conflict with another transaction. */
 async function appConsume(client, userId, credits) {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -102,7 +102,7 @@ async function appCharge(database, userId, credits, metadata = null) {
   return id
 }
 
-/** As the app's own models refund a charge: they add every item back to its grant, and mark the charge. */
+/** Like the app's own models: adds each item of a charge back to its grant, and marks the charge. */
 async function appRefund(database, chargeId) {
   const [charge] = await database.sql('SELECT * FROM credit WHERE id = ?', chargeId)
   if (charge?.status !== 'active') return

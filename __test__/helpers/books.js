@@ -1,14 +1,14 @@
 'use strict'
 
-/** What tests of whole books need: rows as other code may have left them, and all that audits and statements say. */
+/** Helpers of tests of whole ledgers: rows as other code may have left them, and the results of audits and statements. */
 
 const DETAIL_KEYS = ['creditId', 'creditsConsumed']
 
-/** The text of a `consumed_detail` that drew so much on each grant: `[[id, credits], …]`. */
+/** The text of a `consumed_detail` with these draws: `[[id, credits], …]`. */
 const detail = (draws) =>
   JSON.stringify(draws.map((draw) => Object.fromEntries(DETAIL_KEYS.map((key, at) => [key, draw[at]]))))
 
-/** A row of `credit` that grants, whatever is left of it. */
+/** A row of `credit` that is a grant, with any remaining credits. */
 const grant = (id, credits, remaining, more) => ({
   id,
   transaction_type: 'grant',
@@ -18,7 +18,7 @@ const grant = (id, credits, remaining, more) => ({
   ...more,
 })
 
-/** A row of `credit` that took credits from grants: `[[id, credits], …]`. */
+/** A row of `credit` that is a charge with these draws: `[[id, credits], …]`. */
 const charge = (id, credits, draws, more) => ({
   id,
   transaction_type: 'consume',
@@ -37,7 +37,7 @@ const forTask = (taskId, type = 'media-task') => ({ metadata: JSON.stringify({ t
 /** A row of `media_tasks`. */
 const taskRow = (id, status, chargeId, more) => ({ id, status, credit_id: chargeId, ...more })
 
-/** So that a worker which fails a task and then refunds it has had the time to. */
+/** Long enough ago that a worker which fails a task and then refunds it has finished. */
 const AN_HOUR_AGO = new Date(Date.now() - 3_600_000)
 
 const DEFAULTS = {
@@ -71,10 +71,10 @@ const DEFAULTS = {
   }),
 }
 
-/** As many rows as a statement has parameters for. */
+/** The number of rows that fit into the parameters of a statement. */
 const ROWS_AT_ONCE = 1000
 
-/** Adds rows behind the package's back. Those of one call have the same columns, and were made at one moment. */
+/** Adds rows without the package. Those of one call have the same columns and times. */
 async function addRows(database, table, rows) {
   const now = new Date()
   const complete = rows.map((row) => ({ ...DEFAULTS[table](row, now), ...row }))
@@ -89,14 +89,14 @@ async function addRows(database, table, rows) {
   }
 }
 
-/** Everything that an audit finds. */
+/** All findings of an audit. */
 async function findings(credits, query) {
   const all = []
   for await (const finding of credits.auditLedger(query)) all.push(finding)
   return all
 }
 
-/** How many findings there are of each kind. */
+/** The number of findings of each kind. */
 async function kinds(credits, query) {
   const count = {}
   for (const { kind } of await findings(credits, query)) count[kind] = (count[kind] ?? 0) + 1
@@ -116,7 +116,7 @@ async function entriesOf(credits, userId, query) {
   return all
 }
 
-/** The user's entries, after a look that they add up to the balance, step by step. */
+/** The user's entries, which must add up to the balance, step by step. */
 async function exactEntries(credits, userId) {
   const entries = await entriesOf(credits, userId)
   let balance = 0

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * A process that makes calls, all at once, and says what came of each, in their order: `accepted`, `replayed`, or
- * the code of the refusal. It begins when as many processes as it was told are there: each leaves a
+ * A process that makes concurrent calls, and prints the outcome of each, in their order: `accepted`, `replayed`, or
+ * the code of the refusal. It begins when the given number of processes has started: each makes a
  * grant for the user `gate`.
  *
  * node caller.js <url> <number> <processes> <calls>
@@ -18,7 +18,7 @@ const credits = connect({ url })
 const TIMEOUT_MS = 60_000
 const POLL_MS = 5
 
-/** Waits for the other processes, but not for ever: one of them may have died. */
+/** Waits for the other processes, with a timeout: one of them may have died. */
 async function untilAllAreThere() {
   await credits.createCredit({ userId: 'gate', credits: 1, transactionNo: `gate ${number}` })
   const deadline = Date.now() + TIMEOUT_MS

@@ -1,6 +1,6 @@
 'use strict'
 
-/** Callers that use a database all at once and keep what they were told, for a look afterwards whether it is so. */
+/** Concurrent callers of a database that record their results, to compare them with the rows afterwards. */
 
 const { setTimeout: sleep } = require('node:timers/promises')
 const { DAY_MS, task } = require('./database')
@@ -12,7 +12,7 @@ const POLL_MS = 5
 const INNODB_LOOKS_MS = 120
 
 class Callers {
-  /** Lines such as `created <task>`, in the words of `untrue` below. */
+  /** Lines such as `created <task>`, in the form that `untrue` below reads. */
   told = []
   /** Errors of all calls. */
   refusals = []
@@ -21,7 +21,7 @@ class Callers {
     Object.assign(this, { credits, users, prefix })
   }
 
-  /** Runs so many callers, each for so many rounds, or as long as `goesOn()`. */
+  /** Runs this many callers, each for this many rounds, or while `goesOn()`. */
   async run(callers, rounds, goesOn = () => true) {
     const caller = async (number) => {
       for (let at = 0; at < rounds && goesOn(); at++) await this.round(number, at)
@@ -30,9 +30,9 @@ class Callers {
     return this
   }
 
-  /** Submits a task, and then one of the other things that an app does with the same user. */
+  /** Submits a task, and then makes another call for the same user. */
   async round(number, at) {
-    const [STRIDE, STEP] = [7919, 104_729] // primes, so that callers meet every user in another order
+    const [STRIDE, STEP] = [7919, 104_729] // primes, so that callers use the users in different orders
     const userId = this.users[(number * STRIDE + at * STEP) % this.users.length]
     const id = `${this.prefix}-${number}-${at}`
     const { createMediaTask, updateMediaTaskById, consumeCredits, createCredit, getRemainingCredits } =
@@ -59,7 +59,7 @@ class Callers {
     }
   }
 
-  /** How often which error came. */
+  /** The number of each error. */
   get codes() {
     const counts = {}
     for (const { code, message } of this.refusals)
@@ -71,7 +71,7 @@ class Callers {
     return this.told.filter((line) => line.startsWith(what)).length
   }
 
-  /** Every line that the database does not bear out. */
+  /** The lines that do not agree with the database. */
   async untrue(database) {
     const { credit, media_tasks: tasks } = await database.everything()
     const taskById = new Map(tasks.map((row) => [row.id, row]))
@@ -114,7 +114,7 @@ async function addUsersByRows(database, { count, prefix, grants, credits }) {
   await database.run('BEGIN', ...users, ...rows, 'COMMIT')
 }
 
-/** By two statements, however many. */
+/** With two statements for any number. */
 async function addUsersByTwo(database, { count, prefix, grants, credits }) {
   await database.run(
     [
@@ -147,7 +147,7 @@ async function until(condition, what = condition) {
   }
 }
 
-/** Waits until so many transactions on this database wait for a lock. */
+/** Waits until this many transactions on this database wait for a lock. */
 function untilWaiting(database, count = 1) {
   const waiting = byStorage({
     sqlite: undefined,
@@ -161,7 +161,7 @@ function untilWaiting(database, count = 1) {
     sqlite: undefined,
     postgres: () => database.sql(waiting),
     async mysql() {
-      // InnoDB looks anew only if it was not asked for so long.
+      // InnoDB refreshes this table only after this time without a query.
       await sleep(INNODB_LOOKS_MS)
       return database.store.admin(waiting)
     },
@@ -169,7 +169,7 @@ function untilWaiting(database, count = 1) {
   return until(async () => (await ask())[0].count >= count, `${count} wait for a lock`)
 }
 
-/** Waits until a server has done what a process sent before it was killed. */
+/** Waits until a server has finished the statements that a process sent before it was killed. */
 function untilNobodyWrites(database) {
   const busy = {
     postgres: `SELECT 1 FROM pg_stat_activity

@@ -1,6 +1,6 @@
 'use strict'
 
-/** What tests of many calls ask: what came of each, whether something was written, whether the ledger is sound. */
+/** Helpers of tests of many calls: outcomes, whether rows were written, whether the invariants hold. */
 
 const { LEDGER, TestDatabase } = require('./database')
 const { violations } = require('./invariants')
@@ -8,7 +8,7 @@ const { start } = require('./processes')
 
 const isSound = async (database) => expect(await violations(database)).toEqual([])
 
-/** For a file or a `describe`: after each of its tests the invariants hold, in every database that is open. */
+/** For a file or a `describe`: checks after each of its tests that the invariants hold in each open database. */
 function staysSound() {
   beforeEach(() => {
     TestDatabase.checks.add(isSound)
@@ -16,8 +16,8 @@ function staysSound() {
 }
 
 /**
- * One database for all tests of a file or a `describe`, which are about rows of their own. Returns a function that
- * gives what `prepare` gave: a database, or an object with one as `database`.
+ * One database for all tests of a file or a `describe`, which each use their own rows. Returns a function that
+ * returns the result of `prepare`: a database, or an object with one as `database`.
  */
 function together(prepare) {
   let prepared
@@ -28,7 +28,7 @@ function together(prepare) {
   return () => prepared
 }
 
-/** The same for tests that write nothing: after each of them, every row is what it was. */
+/** The same for tests that write nothing: after each of them no row may have changed. */
 function unchanging(prepare) {
   let rows
   const prepared = together(prepare)
@@ -38,7 +38,7 @@ function unchanging(prepare) {
   })
   afterEach(async () => {
     const before = rows
-    // What one test has written is its own failure, and not that of those after it.
+    // A write of one test must not fail the tests after it.
     rows = await all()
     expect(rows).toEqual(before)
   })
@@ -47,17 +47,17 @@ function unchanging(prepare) {
 
 const databaseOf = (prepared) => prepared.database ?? prepared
 
-/** Makes a call so many times at once, with its number. */
+/** Makes this many concurrent calls, each with its number. */
 const atOnce = (times, call) =>
   Promise.allSettled(Array.from({ length: times }, async (_, number) => call(number)))
 
-/** What came of a call, in a word: `accepted`, `replayed`, or the code of its refusal. */
+/** The outcome of a call: `accepted`, `replayed`, or the code of its refusal. */
 function outcome({ reason, value }) {
   if (reason) return reason.code ?? reason.message
   return value?.replayed ? 'replayed' : 'accepted'
 }
 
-/** How many calls came to what. */
+/** The number of calls by outcome. */
 function counted(settled) {
   const count = {}
   for (const what of settled.map(outcome)) count[what] = (count[what] ?? 0) + 1
@@ -67,7 +67,7 @@ function counted(settled) {
 /** The values of the calls that were accepted. */
 const values = (settled) => settled.filter(({ status }) => status === 'fulfilled').map(({ value }) => value)
 
-/** The result of a call, after a look that it has written nothing. */
+/** The result of a call, which must write nothing. */
 async function writingNothing(database, call) {
   const before = await database.everything()
   const result = await call()
@@ -76,8 +76,8 @@ async function writingNothing(database, call) {
 }
 
 /**
- * Makes calls in processes of their own, which begin at the same moment: lists of `[function, ...arguments]`, one
- * for each process. Returns what came of each call, for each process.
+ * Makes calls in separate processes, which begin at the same moment: lists of `[function, ...arguments]`, one
+ * for each process. Returns the outcomes of the calls, for each process.
  */
 async function inProcesses(database, ...lists) {
   await database.user('gate')

@@ -1,6 +1,6 @@
 'use strict'
 
-/** Certificates that sign themselves, made by openssl. */
+/** Self-signed certificates, made by openssl. */
 
 const { execFileSync, spawnSync } = require('node:child_process')
 const path = require('node:path')

@@ -1,6 +1,6 @@
 'use strict'
 
-/** Tells the moment in which SQLite copies pages from the write-ahead log back into the database file. */
+/** Detects when SQLite copies pages from the write-ahead log back into the database file. */
 
 const fs = require('node:fs')
 
@@ -9,8 +9,8 @@ const fs = require('node:fs')
  * one has written to the file and is not done; after a `kill -9`, whether it was not done. `nothingIsLeft()` says whether
  * all of the log is back in the file.
  *
- * In WAL mode nothing but a checkpoint writes to the database file. The log's index alone proves nothing:
- * a process that recovers it after a crash leaves it as if a checkpoint had just set out.
+ * In WAL mode only a checkpoint writes to the database file. The log's index alone proves nothing:
+ * a process that recovers it after a crash leaves it as if a checkpoint had just begun.
  */
 function watchCheckpoint(file) {
   const lastWrite = () => fs.statSync(file, { bigint: true }).mtimeNs
@@ -29,8 +29,8 @@ function watchCheckpoint(file) {
 }
 
 /**
- * How many frames the log has, how many of them a checkpoint has put back for good, and how many the last
- * one set out to put back. The numbers are in the machine's own byte order, and stand where
+ * How many frames the log has, how many of them a checkpoint has written back, and how many the last
+ * one began to write back. The numbers are in the machine's own byte order, at the place that
  * https://sqlite.org/walformat.html#the_wal_index_file_format says.
  */
 function readLogIndex(file) {

@@ -1,6 +1,6 @@
 'use strict'
 
-/** Runs `media-credits` as an operator does: as a process of its own. */
+/** Runs `media-credits` like an operator, as a separate process. */
 
 const { spawn } = require('node:child_process')
 const fs = require('node:fs')
@@ -9,17 +9,17 @@ const { memoryFolder } = require('../../scripts/memory-folder')
 
 const BIN = path.join(__dirname, '../../cli/bin/media-credits.js')
 
-/** Where a command runs, so that no `.env` of a developer is found. */
+/** The folder in which a command runs, so that no `.env` of a developer is found. */
 const folder = fs.mkdtempSync(path.join(memoryFolder(), 'media-credits-cli-'))
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
 
-/** What would change what a command does. Jest sets NODE_ENV. */
+/** Variables that would change a command. Jest sets NODE_ENV. */
 const LEFT_OUT = [
   ...['DATABASE_URL', 'DATABASE_PROVIDER', 'DATABASE_AUTH_TOKEN', 'DB_SCHEMA', 'DB_MAX_CONNECTIONS'],
   ...['NODE_ENV', 'FORCE_COLOR', 'NO_COLOR'],
 ]
 
-/** Starts a command. The environment says nothing of databases or colours but what `env` says. */
+/** Starts a command. The environment has only those variables of databases and colours that `env` has. */
 function startCli(args, { env = {}, cwd = folder } = {}) {
   const rest = Object.fromEntries(Object.entries(process.env).filter(([name]) => !LEFT_OUT.includes(name)))
   return spawn(process.execPath, [BIN, ...args.map(String)], {
@@ -29,7 +29,7 @@ function startCli(args, { env = {}, cwd = folder } = {}) {
   })
 }
 
-/** How a command ended: its code, or the signal, and all that it wrote. */
+/** The end of a command: its code, or the signal, and its output. */
 function ended(child) {
   const said = { out: '', errors: '' }
   child.stdout.setEncoding('utf8').on('data', (chunk) => (said.out += chunk))
@@ -43,7 +43,7 @@ function ended(child) {
 
 const cli = (args, options) => ended(startCli(args, options))
 
-/** The same on a database, with the document that it wrote if `--json` is among the arguments. */
+/** The same on a database, with the printed document if `--json` is among the arguments. */
 async function cliOn(database, ...args) {
   const result = await cli(args, { env: { DATABASE_URL: database.url } })
   return args.includes('--json') && result.out ? { ...result, json: JSON.parse(result.out) } : result

@@ -1,6 +1,6 @@
 'use strict'
 
-/** For tests in which a connection breaks while it commits: calls, what becomes of their COMMIT, and what all must come to. */
+/** For tests in which a connection breaks while it commits: calls, faults of their COMMIT, and the expected outcome. */
 
 const { refusal, task } = require('./database')
 const { violations } = require('./invariants')
@@ -15,7 +15,7 @@ const CHARGE = { userId: 'u0', credits: 150, transactionNo: 'n' }
 
 const CHOSEN = { exceptScenes: ['none of these'], limits: [{ credits: 180, per: 'month' }] }
 
-/** A call that inserts a row, and how to see whether it is there. */
+/** A call that inserts a row, and how to find the row. */
 const INSERTS = [
   [
     'createMediaTask',
@@ -28,7 +28,7 @@ const INSERTS = [
     `SELECT id FROM media_tasks WHERE id = 'new'`,
   ],
   [
-    'createMediaTask with a charge that is there',
+    'createMediaTask with an existing charge',
     ({ createMediaTask }, creditId) => createMediaTask(task('new', 'u0', { creditId }), 0),
     `SELECT id FROM media_tasks WHERE id = 'new'`,
   ],
@@ -49,11 +49,11 @@ const INSERTS = [
   ],
 ]
 
-/** Whether the server says that it is ready, and in no transaction: that comes after the COMMIT. */
+/** Whether the server reports that it is ready and in no transaction, which comes after the COMMIT. */
 const isIdle = byStorage({
   sqlite: undefined,
   postgres: (bytes) => bytes.includes('Z\0\0\0\x05I'),
-  // The last of the answers is OK, and says that no more follow.
+  // The last of the answers is OK, without the flag that more follow.
   mysql(bytes) {
     const [length, , , , isOk, , , status] = bytes.subarray(-11)
     return length === 7 && isOk === 0 && (status & MORE_FOLLOW) === 0
@@ -73,13 +73,13 @@ function atCommit(proxy, act) {
 /** The server has committed, and its answer is lost. */
 const gotThrough = (_, connection) => connection.loseAnswer(isIdle)
 
-/** The server has not heard of the COMMIT. */
+/** The server has not received the COMMIT. */
 const wasLost = (_, connection) => {
   connection.kill()
   return false
 }
 
-/** The next message of a client gets through, and its answer is lost. */
+/** The next message of a client arrives, and its answer is lost. */
 function loseNextAnswer(proxy) {
   proxy.onClientData = (_, connection) => {
     proxy.onClientData = () => {}
@@ -87,9 +87,9 @@ function loseNextAnswer(proxy) {
   }
 }
 
-/** Tests of a call of `INSERTS` whose connection breaks; `open` makes one that can, with a charge of no task. */
+/** Tests of a call of `INSERTS` whose connection breaks; `open` makes such a connection, with a charge without a task. */
 function testInsert(open, call, find) {
-  test('the COMMIT got through, its answer was lost: the row', async () => {
+  test('returns the row if the COMMIT was written and its answer lost', async () => {
     const { database, proxy, credits, creditId } = await open()
     atCommit(proxy, gotThrough)
     const row = await call(credits, creditId)
@@ -97,7 +97,7 @@ function testInsert(open, call, find) {
     expect(await violations(database)).toEqual([])
   })
 
-  test('the COMMIT was lost: nothing was written, and it can be tried again', async () => {
+  test('writes nothing and is retryable if the COMMIT was lost', async () => {
     const { database, proxy, credits, creditId } = await open()
     atCommit(proxy, wasLost)
     expect(await refusal(database, () => call(credits, creditId))).toMatchObject(UNAVAILABLE)
@@ -106,7 +106,7 @@ function testInsert(open, call, find) {
     expect(await violations(database)).toEqual([])
   })
 
-  test('the connection breaks before the COMMIT: it is tried again on another one', async () => {
+  test('is retried on another connection if the connection breaks before the COMMIT', async () => {
     const { database, proxy, credits, creditId } = await open()
     loseNextAnswer(proxy)
     const row = await call(credits, creditId)
@@ -120,7 +120,7 @@ function testRefund(open) {
   test.each([
     ['got through', gotThrough],
     ['was lost', wasLost],
-  ])('a refund whose COMMIT %s can be made again, and happens once', async (_, act) => {
+  ])('a refund whose COMMIT %s can be repeated, and is written once', async (_, act) => {
     const { database, proxy, credits } = await open()
     atCommit(proxy, act)
     const fail = () => credits.updateMediaTaskById('t', { status: 'failed', errorMessage: 'no subtitles' })

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * What other code may have done to the books of user `u`, one of each kind: the rows that it left, and what an audit
- * says of it. User `v` has a grant `v` of 1.
+ * Damages of user `u` by other code, one of each kind: the rows, and the findings of an
+ * audit. User `v` has a grant `v` of 1.
  */
 
 const { charge, forTask, grant, refunded, taskRow } = require('./books')

@@ -18,10 +18,10 @@ const ABOUT_ROWS = /^\s*(SELECT|INSERT|UPDATE|DELETE|WITH|BEGIN|COMMIT)\b/i
 const LEDGER = { credit: '*', media_tasks: '*', ai_task: '*' }
 
 /**
- * A database of its own, with a connection of this package, and a way to read and write it behind our back.
+ * A separate database, with a connection of this package, and a way to read and write it without the package.
  *
- * Statements say `?` for an argument and `"user"` for the table, which is a word of PostgreSQL. A time is a `Date`
- * as an argument and epoch milliseconds in a row, a boolean is 1 or 0 in a row, whatever the storage has.
+ * Statements have `?` for an argument and `"user"` for the table, which is a keyword of PostgreSQL. A time is a `Date`
+ * as an argument and epoch milliseconds in a row, a boolean is 1 or 0 in a row, on each storage.
  */
 class TestDatabase {
   /** A database with the app's tables, without rows. */
@@ -39,8 +39,8 @@ class TestDatabase {
   }
 
   /**
-   * For a file whose tests are about rows: a database that a test leaves is emptied for the next one, with its connection
-   * open, since opening takes most of such a test's time. One in which a test has changed more than rows is not.
+   * For a file whose tests are about rows: the database of a test is emptied for the next one, with its connection
+   * open, since opening takes most of such a test's time. A database in which a test has changed more than rows is not reused.
    */
   static reuse() {
     TestDatabase.reuses = true
@@ -51,7 +51,7 @@ class TestDatabase {
     return new TestDatabase(await storage.Store.open('fixture'), options)
   }
 
-  /** A copy of a stock app's database, which has no media tasks; `empty`: its tables alone. */
+  /** A copy of a stock app's database, which has no media tasks; `empty`: only its tables. */
   static async stock({ empty = false, ...options } = {}) {
     const database = new TestDatabase(await storage.Store.open('stock'), options)
     if (empty) await database.run('DELETE FROM ai_task', 'DELETE FROM credit', 'DELETE FROM "user"')
@@ -66,7 +66,7 @@ class TestDatabase {
   constructor(store, options) {
     this.store = store
     this.url = store.url
-    // On SQLite alone.
+    // Only on SQLite.
     this.folder = store.folder
     this.file = store.file
     this.credits = connect({ url: this.url, ...options })
@@ -77,7 +77,7 @@ class TestDatabase {
   static ofFile = new Set()
   static reuses = false
   static emptied = []
-  /** What must hold of every database when a test is over. */
+  /** Checks of each database after a test. */
   static checks = new Set()
 
   /** Keeps it for all tests of a file. */
@@ -86,7 +86,7 @@ class TestDatabase {
     TestDatabase.ofFile.add(this)
   }
 
-  /** For `afterEach`: looks at every database of the test, and then closes and removes or empties it. */
+  /** For `afterEach`: checks each database of the test, and then closes and removes or empties it. */
   static async closeAll() {
     const [databases, checks] = [[...TestDatabase.open], [...TestDatabase.checks]]
     TestDatabase.open.clear()
@@ -122,7 +122,7 @@ class TestDatabase {
     return this.store.query(all.map(([sql, ...args]) => [sql, args]))
   }
 
-  /** Every row of the ledger, for "nothing was written", or of other `columns`, by the tables that are there. */
+  /** Each row of the ledger, for "nothing was written", or of other `columns`, by the existing tables. */
   everything(columns = LEDGER) {
     return this.store.snapshot(columns)
   }
@@ -145,7 +145,7 @@ class TestDatabase {
   }
 }
 
-/** A task as the app's submit route makes it. */
+/** A task like that of the app's submit route. */
 function task(id, userId, more) {
   return {
     id,
@@ -157,7 +157,7 @@ function task(id, userId, more) {
   }
 }
 
-/** An AI task as the app's generate route makes it. */
+/** An AI task like that of the app's generate route. */
 function aiTask(id, userId, more) {
   return {
     id,
@@ -172,7 +172,7 @@ function aiTask(id, userId, more) {
   }
 }
 
-/** The error of a call that must be refused, after a look that it has written nothing. */
+/** The error of a call that must be refused and write nothing. */
 async function refusal(database, call) {
   const before = await database.everything()
   const error = await call().then(

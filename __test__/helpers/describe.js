@@ -1,12 +1,12 @@
 'use strict'
 
-/** Jest's own: where a server is missing, the global ones skip (`skipAll`). */
+/** Jest's own functions: if a server is missing, the global ones skip (`skipAll`). */
 const { describe: original, test: originalTest } = globalThis
 
-/** Within how many blocks we are that are skipped, and say so. */
+/** The number of skipped blocks around, which have the reason in their title. */
 let depth = 0
 
-/** `tests`, which need not say again why they are skipped. */
+/** `tests` without the reason, which the block around them has. */
 const within =
   (tests) =>
   (...args) => {
@@ -18,7 +18,7 @@ const within =
     }
   }
 
-/** What registers what is skipped, with its reason in the title; `wrap` is for its function. */
+/** Registers a skipped test or block, with the reason in the title; `wrap` is for its function. */
 function skipping(register, reason, wrap = (work) => work) {
   const because = (title) => (depth > 0 ? title : `${title} (skipped: ${reason})`)
   const skip = (title, work, ...rest) => register.skip(because(title), wrap(work), ...rest)
@@ -29,16 +29,16 @@ function skipping(register, reason, wrap = (work) => work) {
   return Object.assign(skip, { skip: Object.assign((...args) => skip(...args), { each }), each })
 }
 
-/** `describe`, or where these tests can't run one that skips them and says why. */
+/** `describe`, or one that skips these tests with the reason if they can't run. */
 const describeIf = (canRun, reason) => (canRun ? original : skipping(original, reason, within))
 
-/** From now on this file skips all that it has, for this reason. */
+/** From now on this file skips all its tests, for this reason. */
 function skipAll(reason) {
   globalThis.describe = skipping(original, reason, within)
   globalThis.test = skipping(originalTest, reason)
 }
 
-/** For what looks into /proc. */
+/** For tests that read /proc. */
 const describeOnLinux = describeIf(
   process.platform === 'linux',
   `this is ${process.platform}, they take Linux`,

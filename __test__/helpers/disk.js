@@ -5,7 +5,7 @@ const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
 
-/** Only root may mount. On a CI machine whose user is not, `sudo` asks for no password; nowhere else is it tried. */
+/** Only root may mount. On a CI machine `sudo` needs no password; it is not tried elsewhere. */
 const SUDO = process.env.CI && process.getuid?.() !== 0 ? ['sudo', '--non-interactive'] : []
 
 function asRoot(...command) {
@@ -13,13 +13,13 @@ function asRoot(...command) {
   execFileSync(program, args, { stdio: 'ignore' })
 }
 
-/** Mounts a file system of its own on a folder, as in `mount('size=16m', folder)`. Throws where that is forbidden. */
+/** Mounts a separate file system on a folder, as in `mount('size=16m', folder)`. Throws if this is forbidden. */
 const mount = (options, folder) => asRoot('mount', '-t', 'tmpfs', '-o', options, 'tmpfs', folder)
 
 /** Makes a mounted file system larger or smaller. */
 const resize = (size, folder) => asRoot('mount', '-o', `remount,size=${size}`, folder)
 
-/** Lets nothing be written to a mounted file system any more. */
+/** Makes a mounted file system read-only. */
 const makeReadOnly = (folder) => asRoot('mount', '-o', 'remount,ro', folder)
 
 const unmount = (folder) => asRoot('umount', '--lazy', folder)

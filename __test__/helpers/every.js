@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * A sound call of every function of a connection, for tests of what must hold of all of them: user `u` has credits,
- * a task `t` and an AI task `a`. Each is a list of arguments; those that write make rows of their own.
+ * A valid call of each function of a connection, for tests of what must hold for all of them: user `u` has credits,
+ * a task `t` and an AI task `a`. Each is a list of arguments; those that write make their own rows.
  */
 
 const { aiTask, task } = require('./database')
@@ -92,16 +92,16 @@ const EVERY = {
 
 const claim = ({ claimTopUp }) => claimTopUp(...EVERY.claimTopUp())
 
-/** What must have been called before some functions find what they end. */
+/** The calls that some functions need before them. */
 const BEFORE = { confirmTopUp: claim, abandonTopUp: claim }
 
-/** Makes a call where what it needs is made before. */
+/** Makes a call after the calls that it needs. */
 async function madeAfter(credits, name, args) {
   await BEFORE[name]?.(credits)
   return made(credits, name, args)
 }
 
-/** Makes a call; what a list that comes bit by bit says, all of it. */
+/** Makes a call; of a list that is read in pages, returns all items. */
 async function made(credits, name, args) {
   const result = credits[name](...args)
   if (result?.[Symbol.asyncIterator] === undefined) return result
@@ -110,7 +110,7 @@ async function made(credits, name, args) {
   return all
 }
 
-/** What a call returned, without what differs from one to the next. */
+/** The result of a call, without the values that differ in each run. */
 const comparable = (value) =>
   JSON.parse(
     JSON.stringify(value, (key, one) =>

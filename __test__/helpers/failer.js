@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * A process that fails tasks, whose credits are granted anew, from a place of its own on, so many at once. It says
- * `failed <id>` of each that it was told is done, also where another process has failed it before.
+ * A process that fails tasks with regrantDays, from its own place in the list on, this many at once. It prints
+ * `failed <id>` for each acknowledged call, also if another process has failed the task before.
  *
  * node failer.js <url> <number> <callers> <JSON list of ids>
  */
@@ -19,7 +19,7 @@ const waiting = [...ids.slice(from), ...ids.slice(0, from)]
 async function caller() {
   for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
     await updateMediaTaskById(id, { status: 'failed' }, { refundPolicy: { regrantDays: 30 } })
-    // Written at once, so that the parent hears of it even if this process is killed right after.
+    // Written at once, so that the parent reads it even if this process is killed right after.
     fs.writeSync(1, `failed ${id}\n`)
   }
 }

@@ -4,7 +4,7 @@
 
 const rowsOf = ({ rows }) => rows.map((row) => ({ ...row }))
 
-/** The rows of each of these tables that is there, all of one moment. */
+/** The rows of those of the tables that exist, all of one moment. */
 async function snapshot(client, columns) {
   const { rows } = await client.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
   const names = rows.map(({ name }) => name).filter((name) => name in columns)
@@ -14,7 +14,7 @@ async function snapshot(client, columns) {
   return Object.fromEntries(names.map((name, at) => [name, rowsOf(found[at])]))
 }
 
-/** The rows that each statement gives. */
+/** The rows of each statement. */
 async function run(client, statements) {
   const all = await resultsOf(
     client,
@@ -24,7 +24,7 @@ async function run(client, statements) {
 }
 
 async function resultsOf(client, statements) {
-  // A BEGIN by itself does not last: the client takes any of its connections for the next statement.
+  // A single BEGIN does not last: the client uses any of its connections for the next statement.
   if (statements[0].sql.startsWith('BEGIN')) {
     return client.batch(statements.slice(1, -1), 'write')
   }
@@ -41,16 +41,16 @@ const SCHEMA = `
     WHERE tables.type = 'table'
   ORDER BY 1, 2`
 
-/** What a store of SQLite's SQL does by its own `query`. */
+/** Functions of a store with SQLite's SQL that use its own `query`. */
 class Inspected {
-  /** Leaves its tables without rows. */
+  /** Deletes all rows. */
   empty() {
     return this.query(
       ['ai_task', 'media_tasks', 'credit', 'user'].map((table) => [`DELETE FROM ${table}`, []]),
     )
   }
 
-  /** Every column and index. */
+  /** Each column and index. */
   schema() {
     return this.query([[SCHEMA, []]])
   }

@@ -1,11 +1,11 @@
 'use strict'
 
 /**
- * Another process that looks into a database and writes to it, with the app's own client.
+ * Another process that reads and writes a database with the app's own client.
  *
- * A process of its own, because two copies of SQLite in one process don't see each other's locks. The
+ * A separate process, because two copies of SQLite in one process don't see each other's locks. The
  * parent sends `{ id, file, statements: [[sql, args], …] }` and gets the rows of each, or `{ id, file, columns }`
- * with the columns of tables, and gets the rows of those that are there, in one answer.
+ * with the columns of tables, and gets the rows of those that exist, in one answer.
  */
 
 const { createClient } = require('@libsql/client')

@@ -1,6 +1,6 @@
 'use strict'
 
-/** What they are about: tasks have long texts besides. An `ai_task` may be without `credit_id`. */
+/** The columns that they read: tasks have long texts too. An `ai_task` may be without `credit_id`. */
 const COLUMNS = {
   credit: 'id, transaction_type, status, credits, remaining_credits, consumed_detail, metadata',
   media_tasks: 'id, status, credit_id',
@@ -10,8 +10,8 @@ const COLUMNS = {
 /**
  * The ledger's invariants, computed from the rows alone. Returns a sentence for each violation.
  *
- * For every user: granted − remaining = Σ draws of active charges. For every grant: 0 ≤ remaining ≤
- * granted, and what left it is what active charges drew from it. No failed task has an active charge.
+ * For each user: granted − remaining = Σ draws of active charges. For each grant: 0 ≤ remaining ≤
+ * granted, and granted − remaining is what active charges drew from it. No failed task has an active charge.
  * No charge for a task is without its task. A database may be without either kind of task.
  */
 async function violations(database) {
@@ -55,7 +55,7 @@ async function violations(database) {
   return found
 }
 
-/** What a JSON text says; `undefined` if it is none. */
+/** The value of a JSON text; `undefined` if it is none. */
 function parsed(text) {
   try {
     return JSON.parse(text)

@@ -1,6 +1,6 @@
 'use strict'
 
-/** Runs Jest as an app does, on test files that stand in a folder of their own. */
+/** Runs Jest like an app, on test files in a separate folder. */
 
 const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
@@ -9,7 +9,7 @@ const path = require('node:path')
 
 const JEST = require.resolve('jest/bin/jest')
 
-/** Sorted by name: Jest begins with those that took longest the last time, or are the largest. */
+/** Sorted by name, since Jest begins with the files that took longest the last time, or are the largest. */
 const SEQUENCER = `
   module.exports = class {
     shard(tests) { return tests }
@@ -18,7 +18,7 @@ const SEQUENCER = `
     sort(tests) { return [...tests].sort((one, other) => (one.path < other.path ? -1 : 1)) }
   }`
 
-/** Runs `files`, the sources of the test files by their names. How it ended, and what Jest said. */
+/** Runs `files`, the sources of the test files by their names. Returns Jest's exit code and output. */
 function runJest(files, { args = [], config = {}, env = {} } = {}) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-jest-'))
   try {

@@ -1,10 +1,10 @@
 'use strict'
 
-/** The four calls that have a key, each as a list of arguments: of key `k`, user `u` and 10 credits, or as said. */
+/** The four calls with an idempotency key, each as a list of arguments: by default key `k`, user `u` and 10 credits. */
 
 const { task } = require('./database')
 
-/** An AI task as the app's generate route makes it. */
+/** An AI task like that of the app's generate route. */
 function aiTask(id, userId, more) {
   return {
     id,
@@ -36,7 +36,7 @@ const asCredits = (request) => {
   return [{ userId, credits, transactionNo: key, ...more }]
 }
 
-/** The key's name, the error of a key that is taken, whether it takes credits; and how the call is made. */
+/** The key's name, the error of a taken key, whether the call charges; and how the call is made. */
 const KEYED = {
   createMediaTask: {
     field: 'id',

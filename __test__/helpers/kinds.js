@@ -1,11 +1,11 @@
 'use strict'
 
-/** The two kinds of task, so that one test says the same of both. */
+/** The two kinds of task, so that one test covers both. */
 
 const { TestDatabase, task } = require('./database')
 const { aiTask } = require('./keyed')
 
-/** How a task is created (`more` are fields of its own), what the `type` of its charges begins with, and where its rows are. */
+/** How a task is created (`more` are other fields), the beginning of its charges' `type`, and its table. */
 const KINDS = {
   MediaTask: {
     create: ({ createMediaTask }, id, cost, more) => createMediaTask(task(id, 'u', more), cost),
@@ -26,7 +26,7 @@ const KINDS = {
   },
 }
 
-/** Functions on the task `t` of a kind, for which user `u` has paid, by default 10 of 100 credits. */
+/** Functions on the task `t` of a kind, which cost user `u` 10 of 100 credits by default. */
 async function withTask(kind, cost = 10) {
   const database = await TestDatabase.fresh()
   await database.user('u', { id: 'a', credits: 60, transactionNo: '71' }, { id: 'b', credits: 40 })

@@ -1,6 +1,6 @@
 'use strict'
 
-/** Stands before a server of libSQL, and fails as networks, proxies and servers do. */
+/** A proxy in front of a libSQL server, with the faults of networks, proxies and servers. */
 
 const http = require('node:http')
 const { connect } = require('../..')
@@ -9,26 +9,26 @@ const { TestDatabase } = require('./database')
 const isWrite = (body) => body.includes('BEGIN IMMEDIATE')
 
 class LibsqlProxy {
-  /** What happens to the next requests that write, one after the other: names of `FAULTS`, functions as they have, or answers. */
+  /** The faults of the next requests that write, one after the other: names of `FAULTS`, functions like theirs, or answers. */
   faults = []
-  /** What happens to each request that reads: a function as `FAULTS` has, with the request's `body`. */
+  /** The fault of each request that reads: a function like those of `FAULTS`, with the request's `body`. */
   onRead
-  /** Requests that write and come to the server later than those that were sent in their place. */
+  /** Requests that write and reach the server later than those that were sent in their place. */
   late = []
-  /** Else, by chance, so many of them that are left, one of two. */
+  /** The number of further random faults, for one of two requests that write. */
   faultsLeft = 0
-  /** Whether no request that writes is answered any more. */
+  /** Whether requests that write are no longer answered. */
   isWedged = false
-  /** What is longer gets a 413, in bytes. */
+  /** The longest request in bytes; a longer one gets a 413. */
   longest = Infinity
-  /** How many connections came. */
+  /** The number of connections. */
   connections = 0
-  /** How many requests came, by what they do. */
+  /** The number of requests, by kind. */
   reads = 0
   writes = 0
-  /** How many rows the server says that it has read and written, as a plan is billed. */
+  /** The rows that the server reports as read and written, as plans bill them. */
   rows = { read: 0, written: 0 }
-  /** How many of those that write wait for an answer, and how many did at most. */
+  /** How many requests that write wait for an answer now, and at most. */
   writesNow = 0
   mostWrites = 0
   /** The headers of the last request. */
@@ -81,14 +81,14 @@ class LibsqlProxy {
       this.rows[what] += Number(rows)
   }
 
-  /** Brings those that are late, or some of them, to the server. */
+  /** Sends the late requests, or some of them, to the server. */
   async deliver(isDue = () => true) {
     const due = this.late.filter(isDue)
     this.late = this.late.filter((late) => !due.includes(late))
     for (const { forward } of due) await forward()
   }
 
-  /** Counts a request that writes, until it is answered or its connection breaks: what it gives says the first. */
+  /** Counts a request that writes, until it is answered or its connection breaks. Call the returned function on an answer. */
   countWrite(response) {
     this.writes++
     this.writesNow++
@@ -108,7 +108,7 @@ class LibsqlProxy {
     return LOSSES[Math.floor(Math.random() * LOSSES.length)]
   }
 
-  /** How many requests that read and that write come while this goes on. */
+  /** The number of requests that read and that write during a call. */
   async counted(call) {
     this.reads = this.writes = 0
     await call()
@@ -121,7 +121,7 @@ class LibsqlProxy {
   }
 }
 
-/** What passes requests on to a server, and its answers back as they are. */
+/** Passes requests on to a server, and its answers back unchanged. */
 function passOnTo(target) {
   const { hostname, port } = new URL(target)
   return (asked, answer) => {
@@ -141,7 +141,7 @@ afterEach(async () => {
   for (const end of ends.splice(0)) await end()
 })
 
-/** A connection through a proxy, as another process has one: its own engine. Both end with the test. */
+/** A connection through a proxy with its own engine, like another process. Both end with the test. */
 async function connectThrough(url, options) {
   const proxy = await LibsqlProxy.before(url)
   const credits = connect({ url: proxy.url, authToken: SECRET, connectTimeoutMs: 3000, ...options })
@@ -152,22 +152,22 @@ async function connectThrough(url, options) {
   return { proxy, credits }
 }
 
-/** A connection through a proxy that can fail, and a database with a user who has 100 credits. */
+/** A connection through a proxy with faults, and a database with a user with 100 credits. */
 async function through(options) {
   const database = await TestDatabase.fresh()
   await database.user('u', 100)
   return { database, ...(await connectThrough(database.url, options)) }
 }
 
-/** What can come between a request and its answer. */
+/** The faults between a request and its answer. */
 const FAULTS = {
   'the connection breaks before the server has it': ({ socket }) => socket.destroy(),
-  'the connection breaks when the server has carried it out': async ({ forward, socket }) => {
+  'the connection breaks after the server has run it': async ({ forward, socket }) => {
     await forward()
     socket.destroy()
   },
   'a proxy gives up before the server has it': ({ send }) => send({ status: 502, body: 'Bad Gateway' }),
-  'a proxy gives up when the server has carried it out': async ({ forward, send }) => {
+  'a proxy gives up after the server has run it': async ({ forward, send }) => {
     await forward()
     send({ status: 504, body: '{"error":"timeout"}' })
   },

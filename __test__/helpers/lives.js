@@ -1,6 +1,6 @@
 'use strict'
 
-/** What an app does with one user, step by step, for tests of what is told of it afterwards. */
+/** The calls of an app for one user, step by step, for tests of the resulting entries. */
 
 const { exactEntries } = require('./books')
 const { until } = require('./callers')
@@ -10,13 +10,13 @@ const HOUR_AGO = new Date(Date.now() - 3_600_000)
 const FAIL = { status: 'failed' }
 const REGRANT = { refundPolicy: { regrantDays: 30 } }
 
-/** Waits for the next millisecond, so that what comes next comes later. */
+/** Waits for the next millisecond, so that the next row has a later time. */
 async function later() {
   const before = Date.now()
   await until(() => Date.now() > before)
 }
 
-/** User `u` has a grant `g` of 100, and does all this, one after the other. */
+/** User `u` has a grant `g` of 100, and these steps run one after the other. */
 async function afterLife(...steps) {
   const database = await TestDatabase.fresh()
   await database.user('u', { id: 'g', credits: 100, transactionNo: 'no g', description: 'welcome' })
@@ -74,7 +74,7 @@ const mint = (_, database) =>
     new Date(),
   )
 
-/** Entries as `charge -10`. */
+/** Entries in the form `charge -10`. */
 const inWords = (entries) => entries.map(({ type, credits }) => `${type} ${credits}`)
 
 module.exports = {

@@ -1,14 +1,14 @@
 'use strict'
 
-/** For tests of MySQL alone: servers of their own, and what becomes of them. */
+/** For tests of MySQL only: their own servers. */
 
 const { start } = require('../../scripts/mariadb')
 const { TestDatabase } = require('./database')
 const { Store, describeWithMysql, endClients } = require('./mysql')
 
 /**
- * For a file or a `describe`: a server, with more settings, to be taken down and up, and databases on it. `prepare` is
- * called once it is there.
+ * For a file or a `describe`: a server with more settings, which can be stopped and started, and databases on it. `prepare` is
+ * called when it runs.
  */
 function ownServer(settings, prepare = () => {}) {
   const own = {}
@@ -25,13 +25,13 @@ function ownServer(settings, prepare = () => {}) {
   /** A database with the app's tables. */
   own.database = async (options, made) => new TestDatabase(await Store.on(own, 'app', made), options)
 
-  /** Runs statements as one who may do all. */
+  /** Runs statements as a user with all privileges. */
   own.admin = (sql) => new Store('', own.url, own.adminUrl).admin(sql)
 
-  /** Forgets its clients: they have ended with it. */
+  /** Forgets its clients, which have ended with it. */
   own.forget = () => endClients(own.url, own.adminUrl)
 
-  /** The ids of the sessions on a database, but for that of the test itself. */
+  /** The ids of the sessions on a database, except that of the test. */
   own.sessions = async ({ store }) => {
     const { threadId } = await store.connected()
     const rows = await own.admin(`SELECT id FROM information_schema.processlist WHERE db = '${store.name}'`)

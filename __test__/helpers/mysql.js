@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * MySQL for the tests: databases of their own on the server that `mysql.setup.js` started. The test's own process looks
- * into them, with the app's own client.
+ * MySQL for the tests: separate databases on the server that `mysql.setup.js` started. The test's own process reads
+ * them with the app's own client.
  */
 
 const fs = require('node:fs')
@@ -24,24 +24,24 @@ const SCHEMA = `
     FROM information_schema.table_constraints WHERE table_schema = database()
   ORDER BY 1, 2, 3`
 
-/** UTC, as the app reads and writes it, whatever the session's zone is. */
+/** UTC, as the app reads and writes it, in each time zone of the session. */
 const timeOf = (text) => (text === null ? null : Date.parse(`${text.replace(' ', 'T')}Z`))
 const textOf = (date) => date.toISOString().slice(0, -1).replace('T', ' ')
 
 const NUMBERS = ['TINY', 'SHORT', 'INT24', 'LONG', 'LONGLONG', 'FLOAT', 'DOUBLE', 'NEWDECIMAL']
 
-/** What becomes of a value. Times and booleans look as SQLite keeps them: one form of a row for all tests. */
+/** Converts a value. Times and booleans have the form of SQLite: one form of a row for all tests. */
 function typeCast(field) {
   const text = field.string()
   if (['TIMESTAMP', 'DATETIME'].includes(field.type)) return timeOf(text)
   return NUMBERS.includes(field.type) && text !== null ? Number(text) : text
 }
 
-/** What makes the session read the SQL of tests, which is PostgreSQL's and SQLite's too. */
+/** Makes the session read the SQL of the tests, which PostgreSQL and SQLite read too. */
 const SESSION = `SET SESSION autocommit = 1, sql_mode = CONCAT(@@sql_mode, ',PIPES_AS_CONCAT');
   /*M! SET SESSION max_recursive_iterations = 1000000 */`
 
-/** A client with one connection, so that a transaction may be several calls. */
+/** A client with one connection, so that a transaction can be several calls. */
 async function clientOf(url) {
   const client = await mysql.createConnection({ uri: url, multipleStatements: true, typeCast })
   await client.query(SESSION)
@@ -58,7 +58,7 @@ function urlOf(serverUrl, name) {
 const given = JSON.parse(process.env.MEDIA_CREDITS_TEST_MYSQL ?? '{}')
 const { url: serverUrl, reason, prefix = 'test' } = given
 
-// Tests that are the same on every storage don't ask for a server.
+// Tests that are the same on each storage need no server.
 if (globalThis.STORAGE === 'mysql' && !serverUrl) skipAll(reason)
 
 /** `describe` for tests that need a server. */
@@ -66,7 +66,7 @@ const describeWithMysql = describeIf(serverUrl, reason)
 
 /** Clients of the servers, by their URLs. */
 const clients = new Map()
-// A process runs one file of tests after the other, and remembers tables by the names of their databases.
+// A process runs one test file after the other, and remembers tables by the names of their databases.
 let last = Date.now() % 1_000_000_000
 
 function askServer(url, sql) {
@@ -82,7 +82,7 @@ class MysqlStore {
 
   /**
    * A store with the app's `tables`, with an app's rows (`fixture`, `stock`), or with `nothing` in it. Tables without
-   * rows have times of milliseconds, and texts of any length that are the same only to the last byte, as on other storages;
+   * rows have times of milliseconds, and texts of any length that are compared by their bytes, as on other storages;
    * `__test__/mysql/` is about the app's own.
    */
   static open(content) {
@@ -91,7 +91,7 @@ class MysqlStore {
   }
 
   /**
-   * The same, on another server; `app` has the app's own tables without rows. `more` is what follows CREATE DATABASE,
+   * The same, on another server; `app` has the app's own tables without rows. `more` follows CREATE DATABASE,
    * `adapted` changes the statements.
    */
   static async on(server, content, { more = '', adapted = (sql) => sql } = {}) {
@@ -121,8 +121,8 @@ class MysqlStore {
   }
 
   /**
-   * Runs statements `[sql, args]` one after the other, and gives the rows of the last one. What has lost a deadlock is
-   * undone, and run again, as MySQL wants of its clients.
+   * Runs statements `[sql, args]` one after the other, and returns the rows of the last one. A victim of a deadlock is
+   * rolled back, and run again, as MySQL demands of its clients.
    */
   async query(statements) {
     const isWhole = !this.inTransaction
@@ -146,7 +146,7 @@ class MysqlStore {
     return Array.isArray(rows) ? rows.map((row) => ({ ...row })) : []
   }
 
-  /** The rows of those of the tables that are there, by their `{ table: columns }`, all of one moment. */
+  /** The rows of those of the tables that exist, by their `{ table: columns }`, all of one moment. */
   async snapshot(columns) {
     const client = await this.connected()
     const [tables] = await client.query(
@@ -161,25 +161,25 @@ class MysqlStore {
     return Object.fromEntries(names.map((name, at) => [name, all[at + 1].map((row) => ({ ...row }))]))
   }
 
-  /** Leaves its tables without rows. */
+  /** Deletes all rows. */
   empty() {
     const tables = ['ai_task', 'media_tasks', 'credit', 'user']
     return this.query(tables.map((table) => [`DELETE FROM \`${table}\``, []]))
   }
 
-  /** Every column, index and constraint. */
+  /** Each column, index and constraint. */
   schema() {
     return this.query([[SCHEMA, []]])
   }
 
   async disconnect() {
-    // It may have been ended by the server.
+    // The server may have ended it.
     await (await this.client)?.end().catch(() => {})
   }
 
   async remove() {
     const client = await this.connected()
-    // What a test has left in a transaction holds the database.
+    // An open transaction of a test locks the database.
     const [left] = await client.query(
       'SELECT id FROM information_schema.processlist WHERE db = database() AND id <> connection_id()',
     )
@@ -199,14 +199,14 @@ const roomy = (sql) =>
     .replaceAll('varchar(191)', 'varchar(300)')
     .replace(/ text\b/g, ' longtext')
 
-/** What makes an app's tables, and its rows unless the tables alone are asked for. */
+/** The statements that make an app's tables, and its rows unless only the tables are requested. */
 function statementsOf(content) {
   const file = FIXTURES[content] ?? FIXTURES.fixture
   texts[file] ??= fs.readFileSync(path.join(__dirname, '../fixtures', file), 'utf8')
   return content === 'app' ? texts[file].split('-- Rows')[0] : texts[file]
 }
 
-/** A statement with its values in place of each `?` that stands outside of quotes, and names as MySQL quotes them. */
+/** A statement with its values in place of each `?` outside of quotes, and names as MySQL quotes them. */
 function filled(sql, args) {
   let at = 0
   return sql.replace(/'[^']*'|"[^"]*"|\?/g, (found) => {

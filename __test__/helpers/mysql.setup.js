@@ -1,12 +1,12 @@
 'use strict'
 
-/** For Jest: starts one server for all files. Without one the tests of the project `mysql` are skipped, and say why. */
+/** For Jest: starts one server for all files. Without one the tests of the project `mysql` are skipped, with the reason. */
 
 const { randomBytes } = require('node:crypto')
 const { startUnlessGiven } = require('../../scripts/mariadb')
 const { clientOf } = require('./mysql')
 
-/** Whose texts are the same only to the last byte, of MariaDB and of MySQL. */
+/** The collations of MariaDB and of MySQL that compare texts by their bytes. */
 const COLLATIONS = ['utf8mb4_nopad_bin', 'utf8mb4_0900_bin']
 
 module.exports = async function setup() {

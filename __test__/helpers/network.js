@@ -1,6 +1,6 @@
 'use strict'
 
-/** For tests about the server and the network before it: what they start ends after each test. */
+/** For tests about the server and its network: everything that they start ends after each test. */
 
 const { connect } = require('../..')
 const { start } = require('../../scripts/test-postgres')
@@ -11,7 +11,7 @@ const { byStorage } = require('./storage')
 
 const ends = []
 
-/** Ends something after the test, the last one first. */
+/** Registers an end after the test; the last registered runs first. */
 function afterwards(end) {
   ends.push(end)
 }
@@ -27,14 +27,14 @@ function connection(url, options) {
   return credits
 }
 
-/** A proxy before a database's server, and a connection through it. */
+/** A proxy in front of a database's server, and a connection through it. */
 async function throughProxy(database, options) {
   const proxy = await startProxy(database.url)
   afterwards(() => proxy.stop())
   return { proxy, credits: connection(proxy.url, options) }
 }
 
-/** A client such as the app has: one connection, with the times as the app's driver sends them. */
+/** A client like the app's: one connection, with times as the app's driver sends them. */
 function appClient(database) {
   const client = clientOf(database.url)
   afterwards(() => client.end({ timeout: 1 }))
@@ -50,7 +50,7 @@ async function foreignTransaction({ store }, ...statements) {
   return { sql: run, commit: () => run('COMMIT') }
 }
 
-/** A server of this file's own, to be taken down and up, and databases on it. */
+/** A separate server for this file, which can be stopped and started, and databases on it. */
 function ownServer(settings) {
   const own = {}
   let last = 0

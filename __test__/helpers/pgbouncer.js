@@ -1,6 +1,6 @@
 'use strict'
 
-/** PgBouncer before a PostgreSQL server: the pooler that hosted databases put there. */
+/** PgBouncer in front of a PostgreSQL server: a pooler as hosted databases have it. */
 
 const { spawn } = require('node:child_process')
 const fs = require('node:fs')
@@ -80,7 +80,7 @@ function isUp(log) {
   return fs.existsSync(log) && / process up: /.test(fs.readFileSync(log, 'utf8'))
 }
 
-/** `describe` for tests that need a PgBouncer; without one they are skipped, and say why. */
+/** `describe` for tests that need a PgBouncer; without one they are skipped, with the reason. */
 const describeWithPgBouncer = describeIf(
   binary,
   'no pgbouncer on the PATH; apt-get install pgbouncer brings one',

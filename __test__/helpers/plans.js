@@ -1,18 +1,18 @@
 'use strict'
 
-/** What tests of a plan's limits need: the calls that take limits, and whether free trials were counted right. */
+/** Helpers of tests of a plan's limits: the calls that take limits, and a check of the counted free trials. */
 
 const { TestDatabase, aiTask, task } = require('./database')
 const { violations } = require('./invariants')
 
-/** What came of the only item of a batch. */
+/** The outcome of the only item of a batch. */
 const theOne = async (batch) => {
   const [{ reason, value }] = await batch
   if (reason) throw reason
   return value
 }
 
-/** The task of a call: of user `u`, and it costs a credit, unless `more` says so. */
+/** The task of a call: of user `u` for one credit, unless `more` has other fields. */
 const media = (id, { cost = 1, userId = 'u', ...more } = {}) => ({
   task: task(id, userId, more),
   costCredits: cost,
@@ -20,7 +20,7 @@ const media = (id, { cost = 1, userId = 'u', ...more } = {}) => ({
 const ai = (id, { cost = 1, userId = 'u', ...more } = {}) =>
   aiTask(id, userId, { costCredits: cost, ...more })
 
-/** The calls that make a task. Each makes the task `id`, and tells of the call that `operation` names. */
+/** The calls that make a task. Each makes the task `id`, and its events have `operation`. */
 const CREATES = {
   createMediaTask: {
     kind: 'MediaTask',
@@ -60,27 +60,27 @@ const CREATES = {
   },
 }
 
-/** Those of media tasks, which alone have free trials. */
+/** Those of media tasks, since only they have free trials. */
 const MEDIA_CREATES = Object.fromEntries(
   Object.entries(CREATES).filter(([, { kind }]) => kind === 'MediaTask'),
 )
 
-/** Limits that are none. */
+/** Invalid limits. */
 const NO_LIMITS = [
   ...[-1, 1.5, NaN, Infinity, '3', '', true, false, { most: 3 }, [3], new Date(3), () => 3],
   ...[Symbol('three'), 3n ** 50n],
 ]
 
-/** A task that takes a free trial. */
+/** A task that uses a free trial. */
 const trial = (id, userId = 'u', more = {}) => task(id, userId, { isFreeTrial: true, ...more })
 
-/** How many free trials a user has used, as it stands in the row. */
+/** The number of used free trials in a user's row. */
 async function used(database, userId = 'u') {
   const [row] = await database.sql('SELECT free_trial_used FROM "user" WHERE id = ?', userId)
   return row.free_trial_used
 }
 
-/** A sentence for each user whose free trials are not as many as his free trial tasks that have not failed. */
+/** A sentence for each user whose count differs from the number of free trial tasks that have not failed. */
 async function miscounted(database) {
   const rows = await database.sql(
     `SELECT id, COALESCE(free_trial_used, 0) AS used,
@@ -92,7 +92,7 @@ async function miscounted(database) {
   return wrong.map(({ id, used, tasks }) => `user ${id} has used ${used} free trials, for ${tasks} tasks`)
 }
 
-/** For a `describe`: after each of its tests the ledger is sound, and every free trial is a task's. */
+/** For a `describe`: checks after each of its tests the invariants, and that each counted free trial has a task. */
 function trialsStayCounted() {
   afterEach(async () => {
     for (const database of TestDatabase.open) {

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * PostgreSQL for the tests: databases of their own on the server that `postgres.setup.js` started, each a copy of
- * one of its templates. The test's own process looks into them, with the app's own client.
+ * PostgreSQL for the tests: separate databases on the server that `postgres.setup.js` started, each a copy of
+ * one of its templates. The test's own process reads them with the app's own client.
  */
 
 const postgres = require('postgres')
@@ -19,7 +19,7 @@ const SCHEMA = `
     WHERE connamespace = 'public'::regnamespace AND contype <> 'n'
   ORDER BY 1, 2, 3`
 
-/** What becomes of a column's text. Times and booleans look as SQLite keeps them: one form of a row for all tests. */
+/** Converts a column's text. Times and booleans have the form of SQLite: one form of a row for all tests. */
 const PARSERS = {
   boolean: [16, (text) => (text === 't' ? 1 : 0)],
   bigint: [20, Number],
@@ -30,7 +30,7 @@ const PARSERS = {
   timestamp: [1114, (text) => Date.parse(`${text.replace(' ', 'T')}Z`)],
 }
 
-/** A client with one connection, so that a transaction may be several calls. */
+/** A client with one connection, so that a transaction can be several calls. */
 function clientOf(url) {
   const types = Object.entries(PARSERS).map(([name, [oid, parse]]) => [
     name,
@@ -78,7 +78,7 @@ class PostgresStore {
     this.otherUrls = [url.replace(/^postgres:/, 'postgresql:')]
   }
 
-  /** Runs statements `[sql, args]` one after the other, and gives the rows of the last one. */
+  /** Runs statements `[sql, args]` one after the other, and returns the rows of the last one. */
   async query(statements) {
     this.client ??= clientOf(this.url)
     let rows = []
@@ -88,7 +88,7 @@ class PostgresStore {
     return rows.map((row) => ({ ...row }))
   }
 
-  /** The rows of those of the tables that are there, by their `{ table: columns }`, all of one moment. */
+  /** The rows of those of the tables that exist, by their `{ table: columns }`, all of one moment. */
   snapshot(columns) {
     this.client ??= clientOf(this.url)
     return this.client.begin('ISOLATION LEVEL REPEATABLE READ', async (transaction) => {
@@ -104,14 +104,14 @@ class PostgresStore {
     })
   }
 
-  /** Leaves its tables without rows. */
+  /** Deletes all rows. */
   empty() {
     // Not TRUNCATE, which makes a new file for each table and each index: tests leave few rows.
     const tables = ['ai_task', 'media_tasks', 'credit', '"user"']
     return this.query([[tables.map((table) => `DELETE FROM ${table}`).join(';'), []]])
   }
 
-  /** Every column, index and constraint. */
+  /** Each column, index and constraint. */
   schema() {
     return this.query([[SCHEMA, []]])
   }
@@ -126,14 +126,14 @@ class PostgresStore {
   }
 }
 
-/** A statement with `$1`, `$2`, … for each `?` that stands outside of quotes. */
+/** A statement with `$1`, `$2`, … for each `?` outside of quotes. */
 function numbered(sql, args) {
   if (args.length === 0) return sql
   let at = 0
   return sql.replace(/'[^']*'|"[^"]*"|\?/g, (found) => (found === '?' ? `$${++at}` : found))
 }
 
-/** A time as a `timestamp without time zone` takes it: in UTC. The client would write it in the zone of the session. */
+/** A time for a `timestamp without time zone`, in UTC. The client would write it in the zone of the session. */
 const literal = (value) => (value instanceof Date ? value.toISOString().slice(0, -1) : value)
 
 async function end() {

@@ -1,6 +1,6 @@
 'use strict'
 
-/** For Jest: starts one server for all files, with a template of each content that a test can ask for. */
+/** For Jest: starts one server for all files, with a template for each content that a test can request. */
 
 const { randomBytes } = require('node:crypto')
 const fs = require('node:fs')
@@ -26,10 +26,10 @@ module.exports = async function setup() {
     await fill(`${prefix}_${content}`, statements)
   }
   await admin.unsafe(`CREATE DATABASE ${prefix}_tables TEMPLATE ${prefix}_fixture`)
-  // The rows of every other table belong to a user.
+  // The rows of each other table belong to a user.
   await fill(`${prefix}_tables`, 'TRUNCATE "user" CASCADE')
   const [{ server_version_num: version }] = await admin`SHOW server_version_num`
-  // In memory and without fsync, files are copied in half the time that logging each page takes.
+  // In memory and without fsync, copying files takes half the time of logging each page.
   const strategy = Number(version) >= 150000 ? 'STRATEGY FILE_COPY' : ''
   process.env.MEDIA_CREDITS_TEST_POSTGRES = JSON.stringify({ url: server.url, prefix, strategy })
 

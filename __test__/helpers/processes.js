@@ -4,7 +4,7 @@ const { spawn } = require('node:child_process')
 const path = require('node:path')
 const readline = require('node:readline')
 
-/** Runs a script of this folder in a process of its own; its lines come to `onLine`. */
+/** Runs a script of this folder in a separate process; its lines are passed to `onLine`. */
 function start(script, args, onLine = () => {}, options = {}) {
   const child = spawn(process.execPath, [path.join(__dirname, script), ...args.map(String)], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -21,7 +21,7 @@ function start(script, args, onLine = () => {}, options = {}) {
   return { child, ended }
 }
 
-/** Runs JavaScript in a process of its own, with this package as `credits`. */
+/** Runs JavaScript in a separate process, with this package as `credits`. */
 function evaluate(source, env = {}) {
   const script = `const credits = require(${JSON.stringify(path.join(__dirname, '../..'))});${source}`
   const child = spawn(process.execPath, ['-e', script], {
@@ -36,7 +36,7 @@ function evaluate(source, env = {}) {
   )
 }
 
-/** What `submitter.js` was told is done and is not in the database: nothing may be missing. */
+/** The acknowledged calls of `submitter.js` that are not in the database: none may be missing. */
 async function missing(database, lines) {
   const rows = await database.sql(
     'SELECT id, status, credit_id FROM media_tasks UNION ALL SELECT id, status, credit_id FROM ai_task',

@@ -1,16 +1,16 @@
 'use strict'
 
 /**
- * A proxy before a server: it slows the network down, cuts it, and counts its round trips.
+ * A proxy in front of a server, which slows the network down, cuts it, and counts its round trips.
  *
- * A round trip is a client that speaks and a server that then answers, each in as many pieces as it likes. With
- * a `delayMs`, what a client sends in one go counts as one even if the server is quick to answer its beginning.
+ * A round trip is data of a client and then data of the server, each in any number of pieces. With
+ * a `delayMs`, data that a client sends without waiting counts as one even if the server answers its beginning quickly.
  */
 
 const net = require('node:net')
 const { setTimeout: sleep } = require('node:timers/promises')
 
-/** Starts a proxy before the server of a URL. Its own `url` leads through it. */
+/** Starts a proxy in front of the server of a URL. Its own `url` leads through it. */
 async function startProxy(serverUrl) {
   const target = new URL(serverUrl)
   const proxy = new Proxy({ host: target.hostname, port: Number(target.port) || 5432 })
@@ -23,13 +23,13 @@ async function startProxy(serverUrl) {
 }
 
 class Proxy {
-  /** How much longer each message of a client takes, and so each round trip. */
+  /** The delay of each message of a client, and so of each round trip. */
   delayMs = 0
 
   /**
-   * Looks at what a client sends, `(bytes, connection) => …`, before it is passed on. With `false` it is not
+   * Called with the data of a client, `(bytes, connection) => …`, before it is passed on. With `false` it is not
    * passed on. It may end the connection: `connection.kill()` at once, or `connection.loseAnswer(isLast)` when the
-   * server has sent the last of its answers, so that all is done and the client does not know.
+   * server has sent the last of its answers, so that the call is done and the client does not know it.
    */
   onClientData = () => {}
 
@@ -56,35 +56,35 @@ class Proxy {
     return changed.href
   }
 
-  /** Holds everything back in both directions, while connections stay open and new ones are taken. */
+  /** Holds all data back in both directions, while connections stay open and new ones are accepted. */
   stall() {
     this.resume()
     this.gate = new Promise((resolve) => (this.open = resolve))
   }
 
-  /** Passes on what was held back. */
+  /** Passes on the data that was held back. */
   resume() {
     this.open()
   }
 
-  /** How many round trips there were since the last reset: in all, and for each connection in its order. */
+  /** The number of round trips since the last reset: in total, and for each connection in its order. */
   roundTrips() {
     const perConnection = this.past.map((connection) => connection.roundTrips)
     return { total: perConnection.reduce((sum, count) => sum + count, 0), perConnection }
   }
 
-  /** Begins to count anew, with the connections that are open. */
+  /** Restarts the count, with the open connections. */
   resetRoundTrips() {
     this.past = [...this.connections]
     for (const connection of this.past) connection.roundTrips = 0
   }
 
-  /** Cuts all connections, as a network does: both sides are told by a reset. */
+  /** Cuts all connections like a network: both sides get a reset. */
   killConnections() {
     for (const connection of this.connections) connection.kill()
   }
 
-  /** Cuts all connections and takes no new ones. */
+  /** Cuts all connections and accepts no new ones. */
   async stop() {
     const closed = new Promise((resolve) => this.listener.close(resolve))
     this.resume()
@@ -106,7 +106,7 @@ class Connection {
     this.passOn(this.server, client, (bytes) => this.answered(bytes))
   }
 
-  /** Passes on in order, each piece after its delay, what `look` does not hold back. */
+  /** Passes on the data that `look` does not hold back, in order, each piece after its delay. */
   passOn(from, to, look) {
     let last = Promise.resolve()
     const inOrder = (then) => (last = last.then(then))
@@ -123,7 +123,7 @@ class Connection {
       })
     })
     from.on('end', () => inOrder(() => to.end()))
-    // After an error there is a close, and after a close of one side the other has no peer to talk to.
+    // After an error there is a close, and after a close of one side the other side has no peer.
     from.on('error', () => {})
     from.on('close', (broken) => {
       if (broken) this.kill()
@@ -155,7 +155,7 @@ class Connection {
   }
 }
 
-/** Node can't reset what it is about to end (EINVAL), and then keeps it for ever: its process would spin at its exit. */
+/** Node can't reset a socket that it is about to end (EINVAL), and then keeps it for ever: its process would spin at its exit. */
 function reset(socket) {
   if (socket.writableEnded && !socket.writableFinished) socket.destroy()
   else socket.resetAndDestroy()

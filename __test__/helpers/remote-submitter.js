@@ -2,7 +2,7 @@
 
 /**
  * A process that submits tasks of one credit each to a server, for users `u0`, `u1`, …, and
- * says what it was told: `created <id>`, `refused <code>`.
+ * prints the results: `created <id>`, `refused <code>`.
  *
  * node remote-submitter.js <url> <name> <users> <callers> <tasks each>
  */

@@ -1,14 +1,14 @@
 'use strict'
 
-/** What calls cost on a server that is milliseconds away: their round trips. */
+/** The cost of calls on a server that is milliseconds away: their round trips. */
 
 const { TestDatabase, task } = require('./database')
 const { throughProxy } = require('./network')
 
-/** With a delay the proxy also sees whether a client waits for the answer to one of several statements. */
+/** With a delay the proxy sees whether a client waits for the answer to one of several statements. */
 const DELAY_MS = 4
 
-/** A user with grants, and a connection through a proxy that is open and knows the tables. */
+/** A user with grants, and an open connection through a proxy that knows the tables. */
 async function warm(...grants) {
   const database = await TestDatabase.fresh()
   await database.user('u', ...grants)
@@ -25,7 +25,7 @@ const BATCH = [
 
 const OVER = { over: 'available' }
 
-/** What each call takes. Each is made once, in this order. */
+/** The round trips of each call. Each is made once, in this order. */
 const CALLS = [
   ['createMediaTask', 2, ({ createMediaTask }) => createMediaTask(task('new', 'u'), 11)],
   ['createMediaTask without a cost', 2, ({ createMediaTask }) => createMediaTask(task('free', 'u'), 0)],
@@ -59,7 +59,7 @@ const CALLS = [
   ['getDiagnostics', 1, ({ getDiagnostics }) => getDiagnostics()],
 ]
 
-/** The calls with what each should take, and with what it took, of a user with such grants; and the world they are in. */
+/** The calls with their expected and their real round trips, for a user with such grants; and their database and proxy. */
 async function measured(...grants) {
   const { database, proxy, credits } = await warm(...grants)
   const taken = []

@@ -1,6 +1,6 @@
 'use strict'
 
-/** What tests ask of rows behind the package's back. */
+/** Reads of rows without the package. */
 
 /** A row of `credit`. */
 async function creditRow(database, id) {
@@ -8,19 +8,19 @@ async function creditRow(database, id) {
   return row
 }
 
-/** What is left of each grant, by its id. */
+/** The remaining credits of each grant, by its id. */
 async function remaining(database) {
   const grants = await database.sql("SELECT * FROM credit WHERE transaction_type = 'grant'")
   return Object.fromEntries(grants.map((grant) => [grant.id, grant.remaining_credits]))
 }
 
-/** What a charge drew: the id of each grant and a number of credits, in order. */
+/** The draws of a charge: the id of each grant and the credits, in order. */
 async function draws(database, chargeId) {
   const { consumed_detail: detail } = await creditRow(database, chargeId)
   return JSON.parse(detail).map((draw) => [draw.creditId, draw.creditsConsumed])
 }
 
-/** How many calls came out how: `accepted`, or the code of the error. */
+/** The number of calls by outcome: `accepted`, or the code of the error. */
 function counted(settled) {
   const count = {}
   for (const { reason } of settled) {

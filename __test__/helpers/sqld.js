@@ -1,6 +1,6 @@
 'use strict'
 
-/** Servers of libSQL for the tests, each with a database. The test's own process looks into them. */
+/** libSQL servers for the tests, each with a database. The test's own process reads them. */
 
 const path = require('node:path')
 const { createClient } = require('@libsql/client')
@@ -11,7 +11,7 @@ const { FIXTURES } = require('./sqlite')
 
 const { binary, reason } = JSON.parse(process.env.MEDIA_CREDITS_TEST_SQLD)
 
-// Tests that are the same on every storage don't ask for a server.
+// Tests that are the same on each storage need no server.
 if (globalThis.STORAGE === 'libsql' && !binary) skipAll(reason)
 
 class SqldStore extends Inspected {
@@ -35,7 +35,7 @@ class SqldStore extends Inspected {
     this.client = createClient({ url: server.url, authToken })
   }
 
-  /** Runs statements `[sql, args]` one after the other, and gives the rows of the last one. */
+  /** Runs statements `[sql, args]` one after the other, and returns the rows of the last one. */
   async query(statements) {
     const stored = (value) => (value instanceof Date ? value.getTime() : value)
     const all = await run(
@@ -45,7 +45,7 @@ class SqldStore extends Inspected {
     return all.at(-1)
   }
 
-  /** The rows of those of the tables that are there, by their `{ table: columns }`, all of one moment. */
+  /** The rows of those of the tables that exist, by their `{ table: columns }`, all of one moment. */
   snapshot(columns) {
     return snapshot(this.client, columns)
   }
@@ -59,7 +59,7 @@ class SqldStore extends Inspected {
   }
 }
 
-/** Statements that make the tables of a file, and its rows unless the tables alone are asked for. */
+/** Statements that make the tables of a file, and its rows unless only the tables are requested. */
 async function contentOf(content) {
   if (content === 'nothing') return []
   const file = path.join(__dirname, '../fixtures', FIXTURES[content] ?? FIXTURES.fixture)
@@ -68,7 +68,7 @@ async function contentOf(content) {
   const statements = rows.map(({ sql }) => sql)
   if (content !== 'tables') {
     const names = rows.filter(({ type }) => type === 'table').map(({ name }) => name)
-    // The server looks at foreign keys, and every other row is a user's.
+    // The server checks foreign keys, and each other row belongs to a user.
     for (const name of ['user', ...names.filter((name) => name !== 'user')]) {
       const { columns, rows: filled } = await client.execute(`SELECT * FROM "${name}"`)
       const sql = `INSERT INTO "${name}" VALUES (${columns.map(() => '?').join()})`

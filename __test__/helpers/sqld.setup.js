@@ -1,6 +1,6 @@
 'use strict'
 
-/** For Jest: looks for the server of the project `libsql`. Without one its tests are skipped, and say why. */
+/** For Jest: looks for the server of the project `libsql`. Without one its tests are skipped, with the reason. */
 
 const { install } = require('../../scripts/sqld')
 

@@ -1,6 +1,6 @@
 'use strict'
 
-/** SQLite for the tests: files in folders of their own, which a second process looks into. */
+/** SQLite for the tests: files in separate folders, which a second process reads. */
 
 const { fork } = require('node:child_process')
 const fs = require('node:fs')
@@ -15,10 +15,10 @@ const FIXTURES = { fixture: 'shipany.sqlite', stock: 'stock.sqlite' }
 class SqliteStore extends Inspected {
   provider = 'sqlite'
 
-  /** Where the folders of the databases are. */
+  /** The parent of the databases' folders. */
   static parent = memoryFolder()
 
-  /** For tests of crashes and faults: files are where an app's are, on a disk. */
+  /** For tests of crashes and faults: files on a disk, like an app's. */
   static useDisk() {
     SqliteStore.parent = os.tmpdir()
   }
@@ -41,7 +41,7 @@ class SqliteStore extends Inspected {
     this.otherUrls = [this.file, `file://${this.file}`, `file:${folder}/./local.db`]
   }
 
-  /** Runs statements `[sql, args]` in the other process, and gives the rows of the last one. */
+  /** Runs statements `[sql, args]` in the other process, and returns the rows of the last one. */
   async query(statements) {
     const stored = (value) => (value instanceof Date ? value.getTime() : value)
     const all = await inspect(this.file, {
@@ -50,7 +50,7 @@ class SqliteStore extends Inspected {
     return all.at(-1)
   }
 
-  /** The rows of those of the tables that are there, by their `{ table: columns }`: nothing else writes meanwhile. */
+  /** The rows of those of the tables that exist, by their `{ table: columns }`, while no other process writes. */
   snapshot(columns) {
     return inspect(this.file, { columns })
   }
@@ -69,7 +69,7 @@ let inspector
 let lastQuestion = 0
 const questions = new Map()
 
-/** Asks for `statements`, or for the rows of tables by their `columns`. */
+/** Requests `statements`, or the rows of tables by their `columns`. */
 function inspect(file, question) {
   inspector ??= startInspector()
   const id = ++lastQuestion
@@ -88,7 +88,7 @@ function startInspector() {
   return child
 }
 
-/** Ends the other process, and with it what it still has open; the next question starts a new one. */
+/** Ends the other process, which closes its files; the next request starts a new one. */
 async function stopInspector() {
   const stopped = inspector
   inspector = undefined

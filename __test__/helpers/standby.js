@@ -1,6 +1,6 @@
 'use strict'
 
-/** A primary of a test's own, with a hot standby that streams from it. */
+/** A separate primary, with a hot standby that streams from it. */
 
 const { start } = require('../../scripts/test-postgres')
 const { until } = require('./callers')
@@ -8,12 +8,12 @@ const { afterwards, ownServer } = require('./network')
 const { clientOf, urlOf } = require('./postgres')
 
 const PRIMARY = {
-  // What a standby that is down for a moment has not read yet.
+  // Keeps the log for a standby that is stopped for a moment.
   wal_keep_size: '128MB',
 }
 const STANDBY = { wal_retrieve_retry_interval: '100ms' }
 
-/** For a file: a primary and its standby, whose `settings` are more of those in postgresql.conf. */
+/** For a file: a primary and its standby, with additional `settings` of postgresql.conf. */
 function ownPair(settings = {}) {
   const primary = ownServer(PRIMARY)
   const standby = {}
@@ -34,16 +34,16 @@ function urlOfHosts(database, servers, parameters = '') {
   return `postgres://${username}:${password}@${hosts}${pathname}${parameters}`
 }
 
-/** A client of the standby, for a look behind the package's back. */
+/** A client of the standby, for reads without the package. */
 function clientOn(server, database) {
   const client = clientOf(urlOn(server, database))
   afterwards(() => client.end({ timeout: 1 }))
   return client
 }
 
-/** Waits until a standby has everything that the primary has done so far. */
+/** Waits until a standby has applied everything that the primary has written so far. */
 async function caughtUp({ primary, standby }) {
-  // Its commit takes to the disk, and so to the standby, what transactions have written that are still open.
+  // Its commit flushes to the disk, and so to the standby, the writes of open transactions too.
   await primary.admin`SELECT pg_logical_emit_message(true, 'test', '')`
   const [{ lsn }] = await primary.admin`SELECT pg_current_wal_flush_lsn() AS lsn`
   const client = clientOf(standby.url)

@@ -1,6 +1,6 @@
 'use strict'
 
-/** The stock app's rows, by what they are about: `fixtures/README.md` describes them. */
+/** The stock app's rows, by user: `fixtures/README.md` describes them. */
 
 const { TestDatabase } = require('./database')
 
@@ -12,7 +12,7 @@ async function stock(options) {
   return { database, ...ids, ...database.credits }
 }
 
-/** The row of a user's only task in a state, with the `id` of its charge, wherever its generation keeps that. */
+/** The row of a user's only task in a status, with the `id` of its charge, from the column of its generation. */
 async function taskOf(database, userId, status) {
   const rows = await database.sql('SELECT * FROM ai_task WHERE user_id = ? AND status = ?', userId, status)
   expect(rows).toHaveLength(1)

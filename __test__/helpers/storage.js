@@ -1,21 +1,21 @@
 'use strict'
 
 /**
- * Which storage a run is about. The same tests run on each; what only one of them can do is registered
- * with `sqlite.test(…)`, `postgres.describe(…)` or `mysql.test(…)`, and what it says in other words is a `byStorage({ … })`.
+ * The storage of a run. The same tests run on each; a test for one storage is registered
+ * with `sqlite.test(…)`, `postgres.describe(…)` or `mysql.test(…)`, and a value that differs is a `byStorage({ … })`.
  */
 
-/** `sqlite`, `postgres`, `libsql` or `mysql`, as the project in jest.config.js says. */
+/** `sqlite`, `postgres`, `libsql` or `mysql`, from the project in jest.config.js. */
 const STORAGE = globalThis.STORAGE ?? 'sqlite'
 
 const nothing = Object.assign(() => {}, { each: () => nothing, skip: () => {} })
 
 const registered = (isHere) => (isHere ? { describe, test } : { describe: nothing, test: nothing })
 const on = (...storages) => registered(storages.includes(STORAGE))
-/** What all others can do. */
+/** Registers tests for all other storages. */
 const except = (storage) => registered(STORAGE !== storage)
 
-/** What says the same as another, unless it has a value of its own. */
+/** The storage whose value is used if a storage has none. */
 const LIKE = { libsql: 'sqlite', mysql: 'postgres' }
 
 /** The value for the storage of this run. */

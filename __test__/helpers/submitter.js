@@ -1,15 +1,15 @@
 'use strict'
 
 /**
- * A process that submits tasks until it is told to stop or killed, and says on its standard output
- * what it was told is done: `created <id>`, `failed <id>`, `refused <code>`. The prefix says of what kind they are: with
- * `life` each task goes through its life, `created`, `charged` for a step, `settled`, and a charge by itself is
+ * A process that submits tasks until it is stopped or killed, and prints acknowledged calls on its
+ * standard output: `created <id>`, `failed <id>`, `refused <code>`. The prefix decides their kind: with
+ * `life` each task goes through its life, `created`, `charged` for a step, `settled`, and a charge without a task is
  * `refunded`; with `ai` they are AI tasks; with `batch` three are made together, `<id>`, `<id>+1` and `<id>+2`.
  *
  * node submitter.js <url> <user> <prefix> <callers> <tasks each> [<users> [<linger ms> [<bytes>]]]
  *
  * With a number of users they are `<user>0`, `<user>1`, …, and each task is for another one. When all is
- * done it lingers, with the database open and nothing to do. Each task has a text of so many bytes.
+ * done it lingers, with the database open and idle. Each task has a text of this many bytes.
  */
 
 const fs = require('node:fs')
@@ -20,14 +20,14 @@ const [url, user, prefix, callers, tasksEach, users, lingerMs = 0, bytes = 0] = 
 const credits = connect({ url })
 const subtitleRaw = 'x'.repeat(Number(bytes))
 
-// Written at once, so that the parent hears of it even if this process is killed right after.
+// Written at once, so that the parent reads it even if this process is killed right after.
 const say = (line) => fs.writeSync(1, `${line}\n`)
 
 let submitted = 0
 
-/** Users in a scattered order, so that their rows stand on pages all over the file. */
+/** Users in a scattered order, so that their rows are on many pages of the file. */
 function nextUser() {
-  const STRIDE = 7919 // a prime, so that it meets every user
+  const STRIDE = 7919 // a prime, so that it reaches each user
   return users === undefined ? user : `${user}${(submitted++ * STRIDE) % Number(users)}`
 }
 

@@ -1,6 +1,6 @@
 'use strict'
 
-/** Servers of libSQL that ask for tokens, and the tokens. */
+/** libSQL servers that demand tokens, and the tokens. */
 
 const { generateKeyPairSync, sign } = require('node:crypto')
 const { TestDatabase } = require('./database')
@@ -10,7 +10,7 @@ const HOUR_S = 3600
 
 const encoded = (value) => Buffer.from(JSON.stringify(value)).toString('base64url')
 
-/** A database whose server asks for a token, and makes them: by default one for an hour that may read and write. */
+/** A database whose server demands a token, and a function that makes tokens: by default for an hour, to read and write. */
 async function withTokens() {
   const { publicKey, privateKey } = generateKeyPairSync('ed25519')
   const token = (claims) => {

@@ -37,7 +37,7 @@ class PostgresTransactions {
     })
   }
 
-  /** What is no transaction, but might be taken for one. */
+  /** Values that are no transaction, but look like one. */
   none() {
     const query = async (sql) => (await this.pool.query(sql)).rows
     const { drizzle } = require('drizzle-orm/postgres-js')
@@ -112,14 +112,14 @@ class SqliteTransactions {
     if (file) this.openFile(file)
   }
 
-  /** A client as better-sqlite3 is, which answers at once. */
+  /** A synchronous client like better-sqlite3. */
   openFile(file) {
     const Database = require('libsql')
     this.database = new Database(file, { timeout: 10_000 })
     this.kysely = new Kysely({ dialect: new SqliteDialect({ database: this.database }) })
   }
 
-  /** What is no transaction, but might be taken for one. */
+  /** Values that are no transaction, but look like one. */
   none() {
     const query = async (sql) => this.database.prepare(sql).all()
     const { drizzle } = require('drizzle-orm/libsql')
@@ -151,7 +151,7 @@ class SqliteTransactions {
         return require('drizzle-orm-1/libsql').drizzle({ client: this.client }).transaction(work)
       case 'Kysely':
         return this.kysely.transaction().execute(async (tx) => {
-          // Kysely begins it as a reader's.
+          // Kysely begins a reading transaction.
           await sql`UPDATE user SET id = id WHERE false`.execute(tx)
           return work(tx)
         })
@@ -165,7 +165,7 @@ class SqliteTransactions {
     }
   }
 
-  /** As docs/transactions.md shows it. */
+  /** Like the example in docs/transactions.md. */
   async #onDatabase(work) {
     const { database } = this
     database.exec('BEGIN IMMEDIATE')
@@ -187,7 +187,7 @@ class SqliteTransactions {
   }
 }
 
-/** Transactions on a server of libSQL, which says itself how long a transaction waits. */
+/** Transactions on a libSQL server, which itself limits how long a transaction waits. */
 class LibsqlTransactions extends SqliteTransactions {
   static KINDS = ['libSQL', 'libSQL 0.15', 'Drizzle', 'Drizzle 1', 'a client of the app']
 
@@ -205,7 +205,7 @@ async function onLibsql(client, work) {
   }
 }
 
-/** The rows of what mysql2 returns: of a write none. */
+/** The rows of a result of mysql2: none for a write. */
 const rowsOf = ([rows]) => (Array.isArray(rows) ? rows : [])
 
 /** Transactions on MySQL. */
@@ -222,7 +222,7 @@ class MysqlTransactions {
     })
   }
 
-  /** What is no transaction, but might be taken for one. */
+  /** Values that are no transaction, but look like one. */
   none() {
     const query = async (sql) => rowsOf(await this.promises.query(sql))
     const { drizzle } = require('drizzle-orm/mysql2')

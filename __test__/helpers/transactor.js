@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * A process whose app makes calls for a user in its own transactions, one after the other, and commits each. It says
- * `written <number>` before it commits, and `committed <number>` when that is done, or
+ * A process whose app makes calls for a user in its own transactions, one after the other, and commits each. It prints
+ * `written <number>` before it commits, and `committed <number>` after the commit, or
  * `INSUFFICIENT_CREDITS <number>`. Each call has its number in its key, `<what>-<number>`.
  *
  * node transactor.js <storage> <url> <user> <from> <to> <what>
@@ -44,7 +44,7 @@ async function main() {
     const end = await transactions
       .run(kind, async (tx) => {
         await CALLS[what](within(tx), `${what}-${number}`)
-        // Written at once, so that the parent hears of it even if this process is killed right after.
+        // Written at once, so that the parent reads it even if this process is killed right after.
         fs.writeSync(1, `written ${number}\n`)
         return 'committed'
       })

@@ -1,6 +1,6 @@
 'use strict'
 
-/** Triggers of an app's own, which are written in another language on each storage. */
+/** An app's own triggers, which each storage writes in its own language. */
 
 const { byStorage } = require('./storage')
 
@@ -37,7 +37,7 @@ async function refuseRows(database, { table, condition, message, refusal = REFUS
   await database.run(...trigger(table, condition, action))
 }
 
-/** A table drops such a row and says nothing. MySQL's triggers can't. */
+/** A table drops such a row silently. MySQL's triggers can't. */
 async function dropRows(database, table, condition) {
   const action = byStorage({ sqlite: 'RAISE(IGNORE)', postgres: 'RETURN NULL' })
   await database.run(...trigger(table, condition, action))

@@ -1,6 +1,6 @@
 'use strict'
 
-/** Tokens that a server of libSQL checks by itself: those that may only read, and those whose time is over. */
+/** Tokens that a libSQL server checks: read-only ones, and expired ones. */
 
 const { connect } = require('../..')
 const { cliOn } = require('../helpers/cli')
@@ -18,7 +18,7 @@ async function withUser() {
   return { database, token }
 }
 
-describeWithSqld('a token that may only read', () => {
+describeWithSqld('a read-only token', () => {
   const prepared = unchanging(withUser)
   let credits
   beforeAll(() => {
@@ -27,7 +27,7 @@ describeWithSqld('a token that may only read', () => {
   })
   afterAll(() => credits.close())
 
-  test('reads', async () => {
+  test('can read', async () => {
     expect(await credits.getRemainingCredits('u')).toBe(90)
     expect(await credits.findMediaTaskById('t')).toMatchObject({ id: 't', userId: 'u' })
     expect((await credits.getStatement('u')).entries.map((entry) => entry.credits)).toEqual([100, -10])
@@ -40,13 +40,13 @@ describeWithSqld('a token that may only read', () => {
     ['updateMediaTaskById', () => credits.updateMediaTaskById('t', { status: 'failed' })],
     ['refundCredits', async () => credits.refundCredits((await credits.findMediaTaskById('t')).creditId)],
     ['createTables', () => credits.createTables()],
-  ])('is refused by %s, which says what is wanted, and writes nothing', async (_, call) => {
+  ])('makes %s reject with the remedy, and writes nothing', async (_, call) => {
     const error = await call().catch((thrown) => thrown)
     expect(error).toMatchObject({ code: 'DATABASE_ERROR', databaseCode: 'SQLITE_READONLY', retryable: false })
     expect(error.message).toContain('the token may only read (403): make one that may write')
   })
 
-  test('is a problem for doctor', async () => {
+  test('is reported by doctor as a problem', async () => {
     const { database, token } = prepared()
     expect(await credits.getDiagnostics()).toMatchObject({ answersWrites: false })
     const url = `${database.url}?authToken=${token({ a: 'ro' })}`
@@ -60,10 +60,10 @@ describeWithSqld('a token that may only read', () => {
 })
 
 describeWithSqld('two tokens for one database in a process', () => {
-  /** How long a server takes a token after its time, for clocks that differ. */
+  /** How long a server accepts a token after its expiry, because clocks differ. */
   const GRACE_S = 60
 
-  test('one that expires is refused, and the other one goes on', async () => {
+  test('an expired one is refused, and the other one still works', async () => {
     const { database, token } = await withUser()
     const now = Math.floor(Date.now() / 1000)
     const [short, long] = [now - GRACE_S + 5, now + HOUR_S].map((exp) =>
@@ -71,7 +71,7 @@ describeWithSqld('two tokens for one database in a process', () => {
     )
     const charge = (credits) => credits.consumeCredits({ userId: 'u', credits: 10 })
     await charge(short)
-    // The server alone knows when it is over.
+    // Only the server knows when the token is refused.
     let refusal
     while (!refusal) {
       refusal = await short.getRemainingCredits('u').then(

@@ -6,7 +6,7 @@ const { staysSound } = require('../helpers/calls')
 
 staysSound()
 
-/** Runs a command, which must do what it is for. */
+/** Runs a command, which must succeed. */
 async function done(database, ...args) {
   const result = await cliOn(database, ...args)
   expect(result).toMatchObject({ code: 0, errors: '' })
@@ -20,7 +20,7 @@ test('the command line makes the tables of an empty database, and names the serv
 })
 
 describe('the command line over a libSQL server', () => {
-  test('grants, and says what the balance is and what moved it', async () => {
+  test('grants credits, and shows the balance and the statement', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 10)
     await done(database, 'grant', 'u', '5', '--transaction-no', 'order-1')
@@ -29,7 +29,7 @@ describe('the command line over a libSQL server', () => {
     expect(json.entries.map(({ credits }) => credits)).toEqual([10, 5])
   })
 
-  test('shows the grants of a user, which of them end soon, and withdraws one', async () => {
+  test('shows the grants of a user and those that expire soon, and withdraws one', async () => {
     const database = await TestDatabase.fresh()
     const soon = new Date(Date.now() + 3_600_000)
     await database.user('u', { credits: 10, orderNo: 'order-1', expiresAt: soon }, { credits: 20 })
@@ -44,7 +44,7 @@ describe('the command line over a libSQL server', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(20)
   })
 
-  test('finds a refund that came twice, and repairs it', async () => {
+  test('finds a double refund, and repairs it', async () => {
     const database = await TestDatabase.fresh()
     const { consumeCredits, refundCredits } = database.credits
     await database.user('u', 100)
@@ -55,7 +55,7 @@ describe('the command line over a libSQL server', () => {
     await done(database, 'audit')
   })
 
-  test('says in doctor that all is well, and what kind of server it is', async () => {
+  test('reports no problem in doctor, and the kind of the server', async () => {
     const database = await TestDatabase.fresh()
     const { json } = await done(database, 'doctor', '--json')
     const found = Object.fromEntries(json.checks.map(({ name, message }) => [name, message]))

@@ -1,6 +1,6 @@
 'use strict'
 
-/** Answers that are lost, delayed or wrong between this package and a server of libSQL. */
+/** Answers that are lost, delayed or wrong between this package and a libSQL server. */
 
 const { MediaCreditsError } = require('../..')
 const { cliOn } = require('../helpers/cli')
@@ -17,12 +17,12 @@ const errorOf = (promise) =>
 
 const charge = (number, credits = 10) => ({ userId: 'u', credits, transactionNo: `n-${number}` })
 
-/** Changes, each with what it leaves to the user of 100 credits. */
+/** Changes, each with the balance that it leaves of 100 credits. */
 const CHANGES = {
   consumeCredits: [(credits) => credits.consumeCredits({ userId: 'u', credits: 10 }), 90],
   createMediaTask: [(credits) => credits.createMediaTask(task('t', 'u'), 10), 90],
   'a task without a charge': [(credits) => credits.createMediaTask(task('t', 'u'), 0), 100],
-  'createMediaTasks, all or none': [
+  'an atomic createMediaTasks': [
     (credits) =>
       credits.createMediaTasks(
         ['a', 'b', 'c'].map((id) => ({ task: task(id, 'u'), costCredits: 10 })),
@@ -63,7 +63,7 @@ const CHANGES = {
 
 describeWithSqld('one answer to a write is lost:', () => {
   for (const [name, [change, left, old]] of Object.entries(CHANGES)) {
-    test(`${name} is carried out once, and says so`, async () => {
+    test(`${name} is written once and succeeds`, async () => {
       for (const fault of FAULTS) {
         const { database, proxy, credits } = await through()
         if (old) await database.credits.createMediaTask(task(old, 'u'), 20)
@@ -78,7 +78,7 @@ describeWithSqld('one answer to a write is lost:', () => {
     })
   }
 
-  test('of 400 charges with a fault at every third write each is there once that was acknowledged', async () => {
+  test('of 400 charges with a fault at each third write each acknowledged one is written once', async () => {
     const { database, proxy, credits } = await through()
     await database.user('v', 10_000)
     for (let at = 0; at < 2000; at++) proxy.faults.push(at % 3 === 0 ? FAULTS[at % FAULTS.length] : undefined)
@@ -98,8 +98,8 @@ describeWithSqld('one answer to a write is lost:', () => {
   })
 })
 
-describeWithSqld('a server that does not answer', () => {
-  test('a write: what became of it is not known, after the time that the options give', async () => {
+describeWithSqld('a server that answers late or not at all', () => {
+  test('makes a write reject with OUTCOME_UNKNOWN after the timeout of the options', async () => {
     const { database, proxy, credits } = await through({ statementTimeoutMs: 300, busyTimeoutMs: 0 })
     await credits.getRemainingCredits('u')
     proxy.faults = ['nothing comes']
@@ -107,18 +107,18 @@ describeWithSqld('a server that does not answer', () => {
     expect(error).toMatchObject({ code: 'OUTCOME_UNKNOWN', retryable: false })
     expect(error.message).toContain('statementTimeoutMs')
     expect(await database.credits.getRemainingCredits('u')).toBe(100)
-    // The next write is not held up.
+    // The next write is not blocked.
     await credits.consumeCredits(charge(2))
   })
 
-  test('what waits behind a write is not sent, and is busy', async () => {
+  test('makes calls behind a write reject with DATABASE_BUSY, unsent', async () => {
     const { database, proxy, credits } = await through({ statementTimeoutMs: 1000, busyTimeoutMs: 0 })
     await database.user('v', 100)
     await credits.getRemainingCredits('u')
     const sent = new Promise((resolve) => {
       proxy.faults = [() => resolve()]
     })
-    // Nor is the look at the server answered that the first write ends with.
+    // The check of the server after the first write is not answered either.
     proxy.onRead = async ({ body, forward, send }) => body.includes('"SELECT 1"') || send(await forward())
     const first = errorOf(credits.consumeCredits(charge(1)))
     await sent
@@ -130,7 +130,7 @@ describeWithSqld('a server that does not answer', () => {
     expect(await database.credits.getRemainingCredits('v')).toBe(100)
   })
 
-  test('one that answers a write within that time is waited for, and the write is not sent again', async () => {
+  test('is waited for if it answers within that time, and the write is not sent again', async () => {
     const { database, proxy, credits } = await through({ statementTimeoutMs: 4000, busyTimeoutMs: 0 })
     await credits.getRemainingCredits('u')
     const slow = async ({ forward, send }) => {
@@ -142,7 +142,7 @@ describeWithSqld('a server that does not answer', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(90)
   })
 
-  test('one that answers reads, and no writes any more, is told so', async () => {
+  test('is reported in the error if it answers reads but no writes', async () => {
     const { database, proxy, credits } = await through({ statementTimeoutMs: 300, busyTimeoutMs: 0 })
     await credits.getRemainingCredits('u')
     proxy.isWedged = true
@@ -163,7 +163,7 @@ describeWithSqld('a server that does not answer', () => {
     ['SQLITE_READONLY', false, 'problem'],
     ['BLOCKED', false, 'problem'],
     ['SQLITE_BUSY', true, 'warning'],
-  ])('one that refuses writes (%s) is told so', async (code, retryable, expected) => {
+  ])('is reported in the error if it refuses writes (%s)', async (code, retryable, expected) => {
     const { database, proxy, credits } = await through()
     const refusal = { status: 400, body: JSON.stringify({ message: 'no writes', code }) }
     proxy.faults = [refusal]
@@ -176,7 +176,7 @@ describeWithSqld('a server that does not answer', () => {
     expect(message).toContain('no writes')
   })
 
-  test('no server at all: nothing was written', async () => {
+  test('is DATABASE_UNAVAILABLE without a write if it does not run', async () => {
     const { proxy, credits } = await through()
     await proxy.stop()
     const error = await errorOf(credits.consumeCredits(charge(1)))
@@ -184,13 +184,17 @@ describeWithSqld('a server that does not answer', () => {
   })
 })
 
-describeWithSqld('a connection that is idle', () => {
-  /** What the server says of idle connections, and how many come for a look at the tables and three reads, five requests. */
+describeWithSqld('an idle connection', () => {
+  /** The keep-alive time of the server, and the number of connections for the tables and three reads, five requests. */
   const KEPT = [
-    ['for a minute: it is used again', 60_000, 1],
-    ['for a moment: it is not used again, for it may be closed when the request comes', 1000, 5],
+    ['is reused if the server keeps it for a minute', 60_000, 1],
+    [
+      'is not reused if the server keeps it for a second, because it may be closed before the request arrives',
+      1000,
+      5,
+    ],
   ]
-  test.each(KEPT)('a server keeps it %s', async (_, keepAliveTimeout, connections) => {
+  test.each(KEPT)('%s', async (_, keepAliveTimeout, connections) => {
     const { proxy, credits } = await through()
     proxy.server.keepAliveTimeout = keepAliveTimeout
     for (let at = 0; at < 3; at++) await credits.getRemainingCredits('u')
@@ -231,7 +235,7 @@ describeWithSqld('a server that answers with another status', () => {
     },
   )
 
-  test('a 413 refuses the one that is too long, and no other one of its batch', async () => {
+  test('a 413 refuses the request that is too long, and no other one of its batch', async () => {
     const { proxy, credits } = await through()
     await credits.getRemainingCredits('u')
     proxy.longest = 20_000
@@ -248,7 +252,7 @@ describeWithSqld('a server that answers with another status', () => {
     expect(await credits.getRemainingCredits('u')).toBe(77)
   })
 
-  test('after a 429 a charge waits as long as the server asks for', async () => {
+  test('a charge waits after a 429 as long as the server demands', async () => {
     const { proxy, credits } = await through()
     await credits.getRemainingCredits('u')
     proxy.faults = [{ status: 429, headers: { 'retry-after': '1' } }]
@@ -257,7 +261,7 @@ describeWithSqld('a server that answers with another status', () => {
     expect(performance.now() - began).toBeGreaterThan(950)
   })
 
-  test('a 429 for longer than a connection may take is an error', async () => {
+  test('a 429 for longer than connectTimeoutMs is an error', async () => {
     const { proxy, credits } = await through({ connectTimeoutMs: 500 })
     await credits.getRemainingCredits('u')
     proxy.faults = [{ status: 429, headers: { 'retry-after': '60' } }]
@@ -267,7 +271,7 @@ describeWithSqld('a server that answers with another status', () => {
   })
 
   test.each([301, 302, 307, 308])(
-    'after a %d a charge goes where the database has moved, with the token to the same host',
+    'a charge follows a %d to the new address, with the token only on the same host',
     async (status) => {
       const { database, proxy, credits } = await through()
       const { proxy: other } = await connectThrough(database.url)
@@ -294,7 +298,7 @@ describeWithSqld('a server that answers with another status', () => {
 })
 
 describeWithSqld('a text that is not UTF-8', () => {
-  test('is an error of the database, whose calls write nothing', async () => {
+  test('is a database error, and the call writes nothing', async () => {
     const { database, credits } = await through()
     await credits.createMediaTask(task('t', 'u'), 10)
     const everything = () => database.sql('SELECT hex(title) AS title, progress FROM media_tasks')

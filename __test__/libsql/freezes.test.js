@@ -1,6 +1,6 @@
 'use strict'
 
-/** A process that is stopped in the middle of a charge, as a function that freezes is: it holds no other up. */
+/** A process that is stopped during a charge, like a frozen function, blocks no other process. */
 
 const { staysSound } = require('../helpers/calls')
 const { through } = require('../helpers/libsql-proxy')
@@ -12,7 +12,7 @@ staysSound()
 const OTHERS = 5
 const other = { userId: 'u0', credits: 10 }
 
-/** A process that is about to charge `u0` a credit, and stands still once `held` has come. */
+/** A process that charges `u0` a credit, and is stopped when `held` resolves. */
 async function frozen({ proxy }, held) {
   const { child, ended } = start('remote-submitter.js', [proxy.url, 'frozen', 1, 1, 1])
   const goOn = await held
@@ -20,9 +20,9 @@ async function frozen({ proxy }, held) {
   return { goOn, wake: () => child.kill('SIGCONT'), ended }
 }
 
-/** What is held back, and what sends it. */
+/** The message that is held back, and how. */
 const MOMENTS = {
-  'has asked what its user has, and has no answer': (proxy) =>
+  'has sent its read, and has no answer': (proxy) =>
     new Promise((resolve) => {
       proxy.onRead = async ({ body, forward, send }) => {
         const answer = await forward()
@@ -31,7 +31,7 @@ const MOMENTS = {
         resolve(() => send(answer))
       }
     }),
-  'has sent its batch, which is on its way': (proxy) =>
+  'has sent its batch, which has not arrived': (proxy) =>
     new Promise((resolve) => {
       proxy.faults = [({ forward, send }) => resolve(async () => send(await forward()))]
     }),
@@ -39,7 +39,7 @@ const MOMENTS = {
 
 describeWithSqld('a process that is stopped when it', () => {
   test.each(Object.entries(MOMENTS))(
-    '%s: others charge the user meanwhile, and it tries again',
+    '%s does not block other charges of the user, and retries later',
     async (_, moment) => {
       const world = await through()
       const { database, proxy } = world

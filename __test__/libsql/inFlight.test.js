@@ -1,6 +1,6 @@
 'use strict'
 
-/** A server of libSQL has one lock: a process has one batch that writes on its way, and what comes meanwhile goes together. */
+/** A libSQL server has one lock: a process has one write batch under way, and calls that arrive meanwhile share the next. */
 
 const { counted, staysSound } = require('../helpers/calls')
 const { task } = require('../helpers/database')
@@ -12,7 +12,7 @@ staysSound()
 const [CALLERS, USERS, TASKS_EACH] = [64, 20, 5]
 
 describeWithSqld('batches that write', () => {
-  test(`${CALLERS} callers, ${USERS} users: one at a time, with many requests each`, async () => {
+  test(`of ${CALLERS} callers and ${USERS} users are sent one at a time, with many requests each`, async () => {
     const { database, proxy, credits } = await through()
     for (let at = 0; at < USERS; at++) await database.user(`u${at}`, 1000)
     const settled = []

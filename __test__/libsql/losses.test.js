@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * Answers that are lost at random, while several processes write: what was acknowledged is what is written.
- * `LOSSES=1000 npx jest losses` loses a thousand.
+ * Answers that are lost at random while several processes write: exactly the acknowledged writes are in the database.
+ * `LOSSES=1000 npx jest losses` loses 1,000 answers.
  */
 
 const { TestDatabase } = require('../helpers/database')
@@ -16,7 +16,7 @@ const LOSSES = Number(process.env.LOSSES ?? 60)
 const [PROCESSES, USERS, CALLERS, TASKS_EACH] = [3, 12, 8, 12]
 
 test(
-  `of ${LOSSES} answers to writes of several processes that are lost, none makes a task that its caller does not know of`,
+  `each task of several processes has an acknowledged call although ${LOSSES} answers to writes are lost`,
   async () => {
     const database = await TestDatabase.fresh()
     for (let at = 0; at < USERS; at++) await database.user(`u${at}`, 100_000)

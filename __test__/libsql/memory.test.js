@@ -1,6 +1,6 @@
 'use strict'
 
-/** How many requests a call takes, and what a process remembers of users from one call to the next. */
+/** The number of requests of a call, and what a process remembers of users between calls. */
 
 const { atOnce, counted, outcome, staysSound } = require('../helpers/calls')
 const { TestDatabase, task } = require('../helpers/database')
@@ -11,16 +11,16 @@ staysSound()
 
 const charge = (credits, more) => ({ userId: 'u', credits, ...more })
 
-/** What of a charge tells where it came from: `g 5`. */
+/** The draws of a charge as text: `g 5`. */
 const drawnBy = ({ consumedDetail }) =>
   JSON.parse(consumedDetail).map((draw) => `${draw.creditId} ${draw.creditsConsumed}`)
 
-/** A connection that knows user `u`, who has had 100 credits in grant `g`, and 99 since. */
+/** A connection that remembers user `u`, who had 100 credits in grant `g`, and has 99. */
 async function known() {
   const database = await TestDatabase.fresh()
   await database.user('u', { id: 'g', credits: 100 })
   const { proxy, credits } = await connectThrough(database.url)
-  // The tables are looked at first.
+  // The tables are read first.
   await credits.getRemainingCredits('u')
   expect(await proxy.counted(() => credits.consumeCredits(charge(1)))).toEqual([1, 1])
   const call = (name, ...args) => {
@@ -34,7 +34,7 @@ async function known() {
   return { database, proxy, credits, call }
 }
 
-/** The app's own client grants 20 credits that expire so soon. */
+/** The app's own client grants 20 credits with this expiry. */
 const grantBeside = (database, id, expiresInMs, userId = 'u') =>
   database.sql(
     `INSERT INTO credit
@@ -49,8 +49,8 @@ const grantBeside = (database, id, expiresInMs, userId = 'u') =>
 
 const FAIL = { status: 'failed' }
 
-describeWithSqld('round trips', () => {
-  test('a read takes one, a change one to read and one to write', async () => {
+describeWithSqld('counted in round trips,', () => {
+  test('a read takes one round trip, a change one to read and one to write', async () => {
     const { proxy, credits } = await through()
     await credits.createMediaTask(task('t', 'u'), 10)
     const trips = (name, ...args) => proxy.counted(() => credits[name](...args))
@@ -64,14 +64,14 @@ describeWithSqld('round trips', () => {
     expect(await trips('refundCredits', id)).toEqual([1, 1])
   })
 
-  test('a statement takes two, what it adds up to and its rows, and so do the charges of a task', async () => {
+  test('a statement takes two round trips, for its sums and its rows, and so do the charges of a task', async () => {
     const { proxy, credits } = await through()
     await credits.createMediaTask(task('t', 'u'), 10)
     expect(await proxy.counted(() => credits.getMediaTaskCharges('t'))).toEqual([2, 0])
     expect(await proxy.counted(() => credits.getStatement('u'))).toEqual([2, 0])
   })
 
-  test('a refund that makes a new grant takes three', async () => {
+  test('a refund that makes a new grant takes three round trips', async () => {
     const { database, proxy, credits } = await through({ refundPolicy: { regrantDays: 7 } })
     await credits.createMediaTask(task('t', 'u'), 10)
     await database.sql("UPDATE credit SET expires_at = ? WHERE transaction_type = 'grant'", new Date(1000))
@@ -79,7 +79,7 @@ describeWithSqld('round trips', () => {
     expect(await proxy.counted(refund)).toEqual([2, 1])
   })
 
-  test('a charge of a user who is known takes one', async () => {
+  test('a charge of a remembered user takes one round trip', async () => {
     const { call } = await known()
     const aiTask = { mediaType: 'image', provider: 'p', model: 'm', prompt: 'cat', status: 'pending' }
     const calls = [
@@ -100,7 +100,7 @@ describeWithSqld('round trips', () => {
     expect((await call('getRemainingCredits', 'u')).row).toBe(69)
   })
 
-  test('a call that rests on more than grants reads it', async () => {
+  test('a call that needs more than grants reads first', async () => {
     const { call } = await known()
     expect(await call('createMediaTask', task('t', 'u'), 10, { maxActive: 1 })).toMatchObject({
       outcome: 'accepted',
@@ -113,88 +113,91 @@ describeWithSqld('round trips', () => {
   })
 })
 
-describeWithSqld('rows that the server reads at most, and writes, as docs/scaling.md has them', () => {
+describeWithSqld('the rows that the server reads and writes are at most those in docs/scaling.md', () => {
   const SPENT = 15
 
   test.each([
     [1, { firstTask: [22, 13], knownTask: [15, 13], balance: [4, 0], first: [21, 8], known: [15, 8] }, 40],
     [5, { firstTask: [38, 13], knownTask: [24, 13], balance: [8, 0], first: [35, 8], known: [23, 8] }, 48],
-  ])('a user of %d grants, however much was spent before', async (grants, expected, mostReadByRefund) => {
-    const database = await TestDatabase.fresh()
-    for (const user of ['u', 'v']) {
-      await database.user(user)
-      for (let at = 0; at < grants; at++) {
-        await grantBeside(database, `${user}${at}`, 86_400_000 * (at + 1), user)
+  ])(
+    'for a user of %d grants, with any number of earlier charges',
+    async (grants, expected, mostReadByRefund) => {
+      const database = await TestDatabase.fresh()
+      for (const user of ['u', 'v']) {
+        await database.user(user)
+        for (let at = 0; at < grants; at++) {
+          await grantBeside(database, `${user}${at}`, 86_400_000 * (at + 1), user)
+        }
       }
-    }
-    const { proxy, credits } = await connectThrough(database.url)
-    const rows = async (call) => {
-      proxy.rows = { read: 0, written: 0 }
-      await call()
-      return [proxy.rows.read, proxy.rows.written]
-    }
-    const charged = () => rows(() => credits.consumeCredits({ userId: 'v', credits: 1 }))
-    const submitted = (id) => rows(() => credits.createMediaTask(task(id, 'u'), 1))
-    // The tables are looked at first.
-    await credits.getRemainingCredits('u')
-    const counts = { firstTask: await submitted('t'), knownTask: await submitted('v') }
-    counts.balance = await rows(() => credits.getRemainingCredits('u'))
-    Object.assign(counts, { first: await charged(), known: await charged() })
-    for (let at = 0; at < SPENT; at++) await charged()
-    counts.later = await charged()
-    for (const [call, [read, written]] of Object.entries({ ...expected, later: expected.known })) {
-      const [mostRead] = counts[call]
-      expect([call, counts[call]]).toEqual([call, [Math.min(mostRead, read), written]])
-    }
-    for (let at = 0; at < SPENT; at++) await submitted(`t${at}`)
-    const [read] = await rows(() => credits.updateMediaTaskById('t', FAIL))
-    expect(read).toBeLessThanOrEqual(mostReadByRefund)
-  })
+      const { proxy, credits } = await connectThrough(database.url)
+      const rows = async (call) => {
+        proxy.rows = { read: 0, written: 0 }
+        await call()
+        return [proxy.rows.read, proxy.rows.written]
+      }
+      const charged = () => rows(() => credits.consumeCredits({ userId: 'v', credits: 1 }))
+      const submitted = (id) => rows(() => credits.createMediaTask(task(id, 'u'), 1))
+      // The tables are read first.
+      await credits.getRemainingCredits('u')
+      const counts = { firstTask: await submitted('t'), knownTask: await submitted('v') }
+      counts.balance = await rows(() => credits.getRemainingCredits('u'))
+      Object.assign(counts, { first: await charged(), known: await charged() })
+      for (let at = 0; at < SPENT; at++) await charged()
+      counts.later = await charged()
+      for (const [call, [read, written]] of Object.entries({ ...expected, later: expected.known })) {
+        const [mostRead] = counts[call]
+        expect([call, counts[call]]).toEqual([call, [Math.min(mostRead, read), written]])
+      }
+      for (let at = 0; at < SPENT; at++) await submitted(`t${at}`)
+      const [read] = await rows(() => credits.updateMediaTaskById('t', FAIL))
+      expect(read).toBeLessThanOrEqual(mostReadByRefund)
+    },
+  )
 })
 
-describeWithSqld('what is remembered has changed: another process', () => {
+describeWithSqld('a charge of a remembered user is correct after another process', () => {
   const SOON_MS = 60_000
-  /** What happens, the call, what comes of it, what it took, and what it drew. */
+  /** The change, the call, its outcome, its requests and its draws. */
   const CHANGES = {
-    'charges the same user': [
+    'charged the same user': [
       ({ database }) => database.credits.consumeCredits(charge(10)),
       ['consumeCredits', charge(5)],
       { outcome: 'accepted', trips: [0, 2] },
       ['g 5'],
     ],
-    'grants credits that expire sooner': [
+    'granted credits that expire sooner': [
       ({ database }) => grantBeside(database, 'sooner', SOON_MS),
       ['consumeCredits', charge(25)],
       { outcome: 'accepted', trips: [0, 2] },
       ['sooner 20', 'g 5'],
     ],
-    'grants what was short': [
+    'granted the missing credits': [
       ({ database }) => grantBeside(database, 'later', 365 * 86_400_000),
       ['consumeCredits', charge(110)],
       { outcome: 'accepted', trips: [1, 1] },
       ['g 99', 'later 11'],
     ],
-    'withdraws the grant': [
+    'withdrew the grant': [
       ({ database }) => database.sql("UPDATE credit SET status = 'deleted' WHERE id = 'g'"),
       ['consumeCredits', charge(5)],
       { outcome: 'INSUFFICIENT_CREDITS', trips: [1, 1] },
     ],
-    'spends nearly all': [
+    'spent nearly all credits': [
       ({ database }) => database.credits.consumeCredits(charge(97)),
       ['consumeCredits', charge(5)],
       { outcome: 'INSUFFICIENT_CREDITS', trips: [1, 1] },
     ],
-    'takes the transaction number': [
+    'used the transactionNo': [
       ({ database }) => database.credits.consumeCredits(charge(1, { transactionNo: 'n' })),
       ['consumeCredits', charge(5, { transactionNo: 'n' })],
       { outcome: 'CREDIT_EXISTS', trips: [1, 2] },
     ],
-    "takes the task's id": [
+    "used the task's id": [
       ({ database }) => database.credits.createMediaTask(task('t', 'u'), 0),
       ['createMediaTask', task('t', 'u'), 5],
       { outcome: 'TASK_EXISTS', trips: [1, 1] },
     ],
-    'takes an id that a batch has twice: the first one is named': [
+    'used an id that a batch has twice, of which the first is named': [
       ({ database }) => database.credits.createMediaTask(task('t', 'u'), 0),
       [
         'createMediaTasks',
@@ -203,12 +206,12 @@ describeWithSqld('what is remembered has changed: another process', () => {
       ],
       { error: { code: 'TASK_EXISTS', index: 0 }, trips: [1, 0] },
     ],
-    'does nothing, and the credits are short': [
+    'changed nothing, and the balance is too small': [
       () => {},
       ['consumeCredits', charge(100)],
       { outcome: 'INSUFFICIENT_CREDITS', trips: [1, 0] },
     ],
-    'removes the user': [
+    'deleted the user': [
       async ({ database }) => {
         await database.sql("DELETE FROM credit WHERE user_id = 'u'")
         await database.sql(`DELETE FROM "user" WHERE id = 'u'`)
@@ -226,8 +229,8 @@ describeWithSqld('what is remembered has changed: another process', () => {
   })
 })
 
-describeWithSqld('the order of what is remembered', () => {
-  test('follows the times of grants, which the app itself may set', async () => {
+describeWithSqld('the draw order of remembered grants', () => {
+  test('follows the times of the grants, which the app may set', async () => {
     const { database, call } = await known()
     const [{ expires_at: expiresAt }] = await database.sql("SELECT expires_at FROM credit WHERE id = 'g'")
     await grantBeside(database, 'twin', 0)
@@ -243,26 +246,26 @@ describeWithSqld('the order of what is remembered', () => {
   })
 })
 
-describeWithSqld('what is not remembered', () => {
+describeWithSqld('grants are read again', () => {
   const FORGOTTEN = {
     'after a refund': async ({ credits }) => {
       await credits.createMediaTask(task('t', 'u'), 10)
       await credits.updateMediaTaskById('t', FAIL)
     },
     'after a grant': ({ credits }) => credits.createCredit({ userId: 'u', credits: 5 }),
-    'after an answer that was lost': async ({ proxy, credits }) => {
+    'after a lost answer': async ({ proxy, credits }) => {
       proxy.faults = ['half of the answer comes']
       await credits.consumeCredits(charge(1, { transactionNo: 'lost' }))
     },
-    'of a user with more grants than are kept': async ({ database, credits }) => {
+    'for a user with more grants than are remembered': async ({ database, credits }) => {
       for (let at = 0; at < 40; at++) await grantBeside(database, `g${at}`, 86_400_000 + at)
       await credits.consumeCredits(charge(1))
     },
-    'when a call did not fit the tables': async ({ database, credits }) => {
+    'after a call that did not fit the tables': async ({ database, credits }) => {
       await database.sql('ALTER TABLE media_tasks RENAME COLUMN video_url TO link')
       await credits.createMediaTask(task('t', 'u'), 1).catch(() => {})
     },
-    'when a trigger may change grants': async ({ database, credits }) => {
+    'if a trigger may change grants': async ({ database, credits }) => {
       await database.sql('CREATE TRIGGER touched AFTER INSERT ON credit BEGIN SELECT 1; END')
       await credits.createMediaTask({ ...task('t', 'u'), unheardOf: 1 }, 1).catch(() => {})
     },
@@ -276,8 +279,8 @@ describeWithSqld('what is not remembered', () => {
   })
 })
 
-describeWithSqld('three processes and the app itself', () => {
-  test('20 users of 100 credits, and 20 more each: exactly as many charges as there are credits', async () => {
+describeWithSqld("three processes and the app's own client", () => {
+  test('charge 20 users with 120 credits each exactly as often as they have credits', async () => {
     const database = await TestDatabase.fresh()
     const USERS = 20
     for (let at = 0; at < USERS; at++) await database.user(`u${at}`, 100)

@@ -1,7 +1,7 @@
 'use strict'
 
 /**
- * Processes that charge the same users at once: as many charges as there are credits, neither more nor fewer.
+ * Processes that charge the same users at once: exactly as many charges as credits.
  * `FULL=1 npx jest processes` gives each user 500 credits.
  */
 
@@ -13,11 +13,11 @@ staysSound()
 
 const CREDITS = process.env.FULL ? 500 : 25
 const [PROCESSES, USERS] = [3, 20]
-/** A process has as many callers as there are users, each of whom asks for some more than a third of what there is. */
+/** A process has one caller for each user, which charges a little more than a third of the credits. */
 const TASKS_EACH = Math.ceil(CREDITS * 0.36)
 
 test(
-  `${PROCESSES} processes on ${USERS} users of ${CREDITS} credits each`,
+  `${PROCESSES} processes charge ${USERS} users of ${CREDITS} credits each exactly as often as they have credits`,
   async () => {
     const database = await TestDatabase.fresh()
     for (let at = 0; at < USERS; at++) await database.user(`u${at}`, CREDITS)

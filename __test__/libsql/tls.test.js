@@ -1,6 +1,6 @@
 'use strict'
 
-/** A server that is encrypted, as Turso is, with a certificate that the machine trusts or not. */
+/** An encrypted server, like Turso, with a certificate that the machine trusts or not. */
 
 const fs = require('node:fs')
 const https = require('node:https')
@@ -11,7 +11,7 @@ const { TestDatabase } = require('../helpers/database')
 const { passOnTo } = require('../helpers/libsql-proxy')
 const { evaluate } = require('../helpers/processes')
 
-/** What a process says whose machine trusts the certificates of a file: what it created and what is left, or an error. */
+/** The output of a process whose machine trusts the certificates of a file: its task and the balance, or an error. */
 async function charged(url, authorities) {
   const source = `(async () => {
     const { consumeCredits, getRemainingCredits, getDiagnostics } = credits.connect({ url: ${JSON.stringify(url)} })
@@ -27,7 +27,7 @@ async function charged(url, authorities) {
   return JSON.parse(out)
 }
 
-describeWithOpenssl('a server that is encrypted', () => {
+describeWithOpenssl('an encrypted server', () => {
   let folder, database, server, own, other
 
   beforeAll(() => {
@@ -37,7 +37,7 @@ describeWithOpenssl('a server that is encrypted', () => {
   })
   afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
 
-  /** Stands before the database's server, and speaks TLS. */
+  /** A proxy with TLS in front of the database's server. */
   beforeEach(async () => {
     database = await TestDatabase.fresh()
     await database.user('u', 100)
@@ -53,23 +53,23 @@ describeWithOpenssl('a server that is encrypted', () => {
   const urlOf = (scheme, host) => `${scheme}://${host}:${server.address().port}`
 
   test.each(['libsql', 'https', 'wss'])(
-    '%s: it proves its name by what the machine trusts',
+    'is used with %s if the machine trusts its certificate',
     async (scheme) => {
       expect(await charged(urlOf(scheme, 'localhost'), own.cert)).toEqual({ left: 90, encrypted: true })
     },
   )
 
   test.each([
-    ['by a certificate that the machine does not trust', 'localhost', () => other.cert],
-    ['by one for another name', '127.0.0.1', () => own.cert],
-  ])('one that proves its name %s is refused, and sees nothing', async (_, host, authorities) => {
+    ['with a certificate that the machine does not trust', 'localhost', () => other.cert],
+    ['with a certificate for another name', '127.0.0.1', () => own.cert],
+  ])('%s is refused, and receives nothing', async (_, host, authorities) => {
     const error = await charged(urlOf('libsql', host), authorities())
     expect(error).toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: false })
     expect(error.message).toMatch(/certificate/)
     expect(await database.credits.getRemainingCredits('u')).toBe(100)
   })
 
-  test('one that is not encrypted is refused where encryption is asked for', async () => {
+  test('can not be replaced by one without encryption', async () => {
     const error = await charged(database.url.replace('http:', 'https:'), own.cert)
     expect(error).toMatchObject({ code: 'DATABASE_UNAVAILABLE' })
     expect(await database.credits.getRemainingCredits('u')).toBe(100)

@@ -11,7 +11,7 @@ const TOKEN = 'eyJ-secret-token'
 
 let database, gate
 
-/** A server before the database's that lets no request in without the token, as Turso does. */
+/** A proxy in front of the database's server that refuses requests without the token, like Turso. */
 async function startGate(target) {
   const seen = []
   const pass = passOnTo(target)
@@ -60,20 +60,20 @@ describe('the token of a libSQL server', () => {
     ['the option', () => [{ url: gate.url, authToken: TOKEN }]],
     ['the URL', () => [{ url: `${gate.url}?authToken=${TOKEN}` }]],
     ['the environment, with its URL', () => [{}, { DATABASE_URL: gate.url, DATABASE_AUTH_TOKEN: TOKEN }]],
-    ['the environment, which names no URL', () => [{ url: gate.url }, { DATABASE_AUTH_TOKEN: TOKEN }]],
+    ['the environment without a URL', () => [{ url: gate.url }, { DATABASE_AUTH_TOKEN: TOKEN }]],
     [
-      'the option before the URL and the environment',
+      'the option, before the URL and the environment',
       () => [
         { url: `${gate.url}?authToken=wrong`, authToken: TOKEN },
         { DATABASE_AUTH_TOKEN: 'wrong as well' },
       ],
     ],
-  ])('the token is that of %s', async (_, call) => {
+  ])('is read from %s', async (_, call) => {
     expect(await balance(...call())).toBe(5)
     expect(new Set(gate.seen)).toEqual(new Set([`Bearer ${TOKEN}`]))
   })
 
-  test('is not sent to another database than the environment names', async () => {
+  test('is not sent to another database than that of the environment', async () => {
     const env = { DATABASE_URL: 'libsql://elsewhere.example', DATABASE_AUTH_TOKEN: TOKEN }
     const error = await refused(balance({ url: gate.url }, env))
     expect(error).toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: false })
@@ -84,7 +84,7 @@ describe('the token of a libSQL server', () => {
     ['option', [{ url: 'http://db:8080', authToken: TOKEN }]],
     ['environment', [{}, { DATABASE_URL: 'http://db:8080', DATABASE_AUTH_TOKEN: TOKEN }]],
   ])(
-    'the one of the %s does not leave this machine unencrypted unless the URL says so',
+    'from the %s does not leave this machine unencrypted unless the URL has tls=0',
     async (_, [options, env]) => {
       const error = await refused(balance(options, env))
       expect(error).toMatchObject({ code: 'INVALID_URL', retryable: false })
@@ -93,14 +93,14 @@ describe('the token of a libSQL server', () => {
     },
   )
 
-  test('a token that is missing is asked for, and nothing is tried again', async () => {
+  test('is requested in the error if it is missing, without a retry', async () => {
     const error = await refused(balance({ url: gate.url }))
     expect(error).toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: false })
     expect(error.message).toContain('DATABASE_AUTH_TOKEN')
     expect(gate.seen).toEqual([undefined])
   })
 
-  test('a token that has expired is said to be so, and is not shown', async () => {
+  test('is reported as expired, and not shown', async () => {
     const error = await refused(balance({ url: gate.url, authToken: 'expired-secret' }))
     expect(error).toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: false })
     expect(error.message).toContain('expired: make a new one')
@@ -121,18 +121,18 @@ describe('the token of a libSQL server', () => {
     expect(error.message).not.toMatch(/two words|line/)
   })
 
-  test('a token that is empty is none', async () => {
+  test('counts as missing if it is empty', async () => {
     expect(await balance({ url: `${gate.url}?authToken=${TOKEN}`, authToken: '' })).toBe(5)
   })
 
-  test('the token is shown nowhere', async () => {
+  test('is shown nowhere', async () => {
     const credits = connect({ url: `${gate.url}?authToken=${TOKEN}` })
     const shown = [credits, await credits.getDiagnostics(), await credits.stats()]
     await credits.close()
     expect(inspect(shown, { depth: 9, showHidden: true })).not.toContain(TOKEN)
   })
 
-  test('is read by the command line from an environment', async () => {
+  test('is read by the command line from the environment', async () => {
     const env = { DATABASE_URL: gate.url, DATABASE_AUTH_TOKEN: TOKEN }
     const { code, out, errors } = await cli(['doctor'], { env })
     expect({ code, errors }).toEqual({ code: 0, errors: '' })

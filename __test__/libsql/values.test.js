@@ -1,6 +1,6 @@
 'use strict'
 
-/** Values that a server of libSQL sends and that are none of their column's, one of each kind: a file has all of them. */
+/** Values of a libSQL server that do not fit their column, one of each kind; the tests of files have all of them. */
 
 const { TestDatabase, refusal, task } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
@@ -21,7 +21,7 @@ test.each([
   ['remaining_credits', 'remainingCredits', '59.5', '59.5'],
   ['expires_at', 'expiresAt', "'tomorrow'", 'the text "tomorrow"'],
 ])(
-  'a grant whose %s (%s) is %s can not be spent, and holds up no other',
+  'a grant whose %s (%s) is %s can not be spent, and affects no other',
   async (column, field, value, found) => {
     const { credits } = await withDamagedGrant(column, value)
     expect(await credits.getRemainingCredits('u')).toBe(40)
@@ -38,7 +38,7 @@ test.each([
   },
 )
 
-test('a task with an odd time fails, and a guard of that time is refused', async () => {
+test('a task with an unreadable time can fail, and a guard of that time is refused', async () => {
   const database = await TestDatabase.fresh()
   await database.user('u', 100)
   const { createMediaTask, updateMediaTaskById } = database.credits
@@ -51,7 +51,7 @@ test('a task with an odd time fails, and a guard of that time is refused', async
   expect(await violations(database)).toEqual([])
 })
 
-test('a charge that can not be read is refused to its task alone', async () => {
+test('a charge that can not be read blocks only its own task', async () => {
   const database = await TestDatabase.fresh()
   await database.user('u', 100)
   const { createMediaTask, updateMediaTaskById } = database.credits

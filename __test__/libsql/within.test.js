@@ -11,7 +11,7 @@ const { Store, describeWithSqld } = require('../helpers/sqld')
 const file = require('../helpers/sqlite')
 const { TRANSACTIONS } = require('../helpers/transactions')
 
-// The app's transaction is on a server, over a network.
+// The app's transaction runs on a server, over a network.
 
 const Transactions = TRANSACTIONS.libsql
 
@@ -26,7 +26,7 @@ describeWithSqld('inside a transaction on a server of libSQL', () => {
   const charge = (credits, more) => ({ userId: 'u', credits, scene: 'payment', ...more })
   const errorOf = (call) => call.catch((error) => error)
 
-  /** A store with user `u`, who has two grants, a task of each kind and a charge by itself: that charge. */
+  /** A store with user `u`, two grants, a task of each kind and a charge without a task, which is returned. */
   async function fill(store, transactions) {
     await store.query([["INSERT INTO user (id, name, email) VALUES ('u', 'u', 'u')", []]])
     const filled = await transactions.run('libSQL', async (tx) => {
@@ -60,7 +60,7 @@ describeWithSqld('inside a transaction on a server of libSQL', () => {
   afterAll(file.end)
 
   test.each(Transactions.KINDS)(
-    'with %s every function does what it does on a file, and nothing is left when the app rolls back',
+    'each function of %s does the same as on a file, and leaves nothing after a rollback',
     async (kind) => {
       const other = await file.Store.open('fixture')
       await other.empty()
@@ -78,7 +78,7 @@ describeWithSqld('inside a transaction on a server of libSQL', () => {
     },
   )
 
-  /** What a call comes to in a transaction that the app rolls back. */
+  /** The outcome of a call in a transaction that the app rolls back. */
   async function undone(transactions, kind, name, { id }) {
     const args = EVERY[name]().map((arg) => (arg === 'charge' ? id : arg))
     let found
@@ -91,7 +91,7 @@ describeWithSqld('inside a transaction on a server of libSQL', () => {
   }
 
   test.each(Transactions.KINDS)(
-    'with %s what the app commits is there, and a refusal has written nothing',
+    'calls of %s are committed by the app, and a refused call has written nothing',
     async (kind) => {
       await transactions.run(kind, async (tx) => {
         const credits = within(tx)
@@ -110,21 +110,24 @@ describeWithSqld('inside a transaction on a server of libSQL', () => {
     },
   )
 
-  test.each(Transactions.KINDS)('after the end of a transaction with %s nothing is written', async (kind) => {
-    let late
-    await transactions.run(kind, async (tx) => {
-      late = within(tx)
-    })
-    const before = await everything()
-    const error = await errorOf(late.consumeCredits(charge(1)))
-    expect(error).toMatchObject({ code: 'NOT_IN_TRANSACTION', retryable: false })
-    expect(await everything()).toEqual(before)
-  })
+  test.each(Transactions.KINDS)(
+    'a call of %s after the end of the transaction writes nothing',
+    async (kind) => {
+      let late
+      await transactions.run(kind, async (tx) => {
+        late = within(tx)
+      })
+      const before = await everything()
+      const error = await errorOf(late.consumeCredits(charge(1)))
+      expect(error).toMatchObject({ code: 'NOT_IN_TRANSACTION', retryable: false })
+      expect(await everything()).toEqual(before)
+    },
+  )
 
   test.each([
     ['over a WebSocket', (url) => ({ url: url.replace('http:', 'ws:') })],
     ['with whole numbers as bigint', (url) => ({ url, intMode: 'bigint' })],
-  ])('%s a charge is what it is elsewhere', async (_, config) => {
+  ])('%s a charge works the same', async (_, config) => {
     const client = createClient(config(store.url))
     const tx = await client.transaction('write')
     expect(await within(tx).consumeCredits(charge(5))).toMatchObject({ credits: -5, userId: 'u' })
@@ -135,7 +138,7 @@ describeWithSqld('inside a transaction on a server of libSQL', () => {
   })
 
   test.each(Transactions.KINDS)(
-    'of %s: an error in the middle of a call leaves nothing of it to an app that commits',
+    'an error in the middle of a call of %s leaves nothing of the call to commit',
     async (kind) => {
       const refuse = "WHEN NEW.title = 'bad' BEGIN SELECT RAISE(ABORT, 'no'); END"
       await store.query([[`CREATE TRIGGER no_bad BEFORE INSERT ON media_tasks ${refuse}`, []]])
@@ -149,7 +152,7 @@ describeWithSqld('inside a transaction on a server of libSQL', () => {
     },
   )
 
-  test('a client that gives whole numbers as text is told so', async () => {
+  test('a client that returns whole numbers as text is refused', async () => {
     const client = createClient({ url: store.url, intMode: 'string' })
     const tx = await client.transaction('write')
     const error = await errorOf(within(tx).consumeCredits(charge(5)))
@@ -162,7 +165,7 @@ describeWithSqld('inside a transaction on a server of libSQL', () => {
     })
   })
 
-  test('a transaction that the server has rolled back writes nothing, and is told to be repeated', async () => {
+  test('a transaction that the server has rolled back writes nothing, and is retryable', async () => {
     const tx = await transactions.client.transaction('write')
     await within(tx).consumeCredits(charge(5))
     // The server ends a transaction after 5 s if another one waits for it.
@@ -173,17 +176,17 @@ describeWithSqld('inside a transaction on a server of libSQL', () => {
       retryable: true,
       message: expect.stringMatching(/TRANSACTION_TIMEOUT.*repeat the whole transaction/),
     })
-    // The client's next statements would be writes by themselves.
+    // The client's next statements would be committed one by one.
     expect(await errorOf(within(tx).consumeCredits(charge(5)))).toMatchObject({ code: 'NOT_IN_TRANSACTION' })
     tx.close()
     expect(await everything()).toEqual(before)
   })
 
-  test('a transaction that was idle for too long writes nothing, and is told to be repeated', async () => {
+  test('a transaction that was idle for too long writes nothing, and is retryable', async () => {
     const before = await everything()
     const tx = await transactions.client.transaction('write')
     await within(tx).consumeCredits(charge(5))
-    // The server forgets a stream that asks nothing for 10 s.
+    // The server drops a stream that is idle for 10 s.
     await sleep(11_000)
     expect(await errorOf(within(tx).consumeCredits(charge(5)))).toMatchObject({
       code: 'DATABASE_BUSY',
@@ -194,11 +197,11 @@ describeWithSqld('inside a transaction on a server of libSQL', () => {
     expect(await everything()).toEqual(before)
   })
 
-  test('the engine notices what a transaction has committed, and the balance is spent once', async () => {
+  test('the engine sees the commits of a transaction, and the balance is spent once', async () => {
     const credits = connect({ url: store.url })
     try {
       const left = await credits.getRemainingCredits('u')
-      // It remembers the grants from here on.
+      // The engine remembers the grants from here on.
       for (const _ of [1, 2]) await credits.consumeCredits(charge(1))
       await transactions.run('libSQL', (tx) => within(tx).consumeCredits(charge(left - 5)))
       expect(await errorOf(credits.consumeCredits(charge(4)))).toMatchObject({ code: 'INSUFFICIENT_CREDITS' })
@@ -210,7 +213,7 @@ describeWithSqld('inside a transaction on a server of libSQL', () => {
     }
   })
 
-  test('beside the engine the balance is spent once', async () => {
+  test('the balance is spent once beside the engine', async () => {
     const credits = connect({ url: store.url })
     try {
       const outside = atOnce(20, () => credits.consumeCredits(charge(10)))

@@ -7,12 +7,12 @@ const { TestDatabase } = require('../helpers/database')
 const { describeWithMysql } = require('../helpers/mariadb')
 const server = JSON.parse(process.env.MEDIA_CREDITS_TEST_MYSQL ?? '{}')
 
-// MySQL takes texts for the same that a collation takes for the same. Here they are not.
+// MySQL treats texts as equal that are equal in their collation. The ledger must not.
 
-/** A database of this character set and collation; an app's tables have whatever the database has. */
+/** A database with this character set and collation, which the app's tables inherit. */
 const withCollation = async (more) => new TestDatabase(await Store.on(server, 'app', { more }))
 
-/** What the collation of most servers takes for `other`, or sorts with it. */
+/** Texts that the default collation of most servers treats as equal, or sorts together. */
 const ALIKE = [
   ['a capital', 'user', 'USER'],
   ['an accent', 'jose', 'josé'],
@@ -22,8 +22,8 @@ const ALIKE = [
 
 const IGNORING = 'CHARACTER SET utf8mb4 COLLATE utf8mb4_unicode_ci'
 
-describeWithMysql('an id that a collation takes for another one', () => {
-  test.each(ALIKE)('is no other one’s: %s', async (_, id, alike) => {
+describeWithMysql('an id that equals another one in the collation', () => {
+  test.each(ALIKE)('is not the other id: %s', async (_, id, alike) => {
     const database = await withCollation(IGNORING)
     await database.user(id, 100)
     const { credits } = database
@@ -46,21 +46,18 @@ describeWithMysql('an id that a collation takes for another one', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test.each(ALIKE)(
-    'can’t be a second task, which the table takes for the first: %s',
-    async (_, id, alike) => {
-      const database = await withCollation(IGNORING)
-      await database.user('u', 100)
-      await database.credits.createMediaTask(task(id, 'u'), 10)
-      const replayed = await refusal(database, () =>
-        database.credits.createMediaTask(task(alike, 'u'), 10, { replay: true }),
-      )
-      expect(replayed.code).not.toBe('INTERNAL')
-      expect(await database.credits.getRemainingCredits('u')).toBe(90)
-    },
-  )
+  test.each(ALIKE)('is refused as a second task by the primary key: %s', async (_, id, alike) => {
+    const database = await withCollation(IGNORING)
+    await database.user('u', 100)
+    await database.credits.createMediaTask(task(id, 'u'), 10)
+    const replayed = await refusal(database, () =>
+      database.credits.createMediaTask(task(alike, 'u'), 10, { replay: true }),
+    )
+    expect(replayed.code).not.toBe('INTERNAL')
+    expect(await database.credits.getRemainingCredits('u')).toBe(90)
+  })
 
-  test.each(ALIKE)('is no key of a call that came before: %s', async (_, number, alike) => {
+  test.each(ALIKE)('is not the idempotency key of an earlier call: %s', async (_, number, alike) => {
     const database = await withCollation(IGNORING)
     await database.user('u', 100)
     const charge = (transactionNo, options) =>
@@ -74,9 +71,9 @@ describeWithMysql('an id that a collation takes for another one', () => {
   })
 })
 
-describeWithMysql('ids that differ in capitals alone', () => {
+describeWithMysql('ids that differ only in capitals', () => {
   test.each(['utf8mb4_bin', 'utf8mb4_nopad_bin'])(
-    'are two users where the tables keep them apart: %s',
+    'are two users if the collation distinguishes them: %s',
     async (collation) => {
       const database = await withCollation(`CHARACTER SET utf8mb4 COLLATE ${collation}`)
       for (const id of ['a', 'A', 'é', 'e']) await database.user(id, 20)
@@ -100,7 +97,7 @@ describeWithMysql.each(['latin1', 'utf8mb3', 'ucs2', 'ascii', 'gbk'])('tables in
     return database
   }
 
-  test('charge, refund and list', async () => {
+  test('can charge, refund and list', async () => {
     const database = await open()
     const { createMediaTask, updateMediaTaskById, getCredits } = database.credits
     await createMediaTask(task('t', 'u', { title: 'plain' }), 70)
@@ -109,7 +106,7 @@ describeWithMysql.each(['latin1', 'utf8mb3', 'ucs2', 'ascii', 'gbk'])('tables in
     expect(await violations(database)).toEqual([])
   })
 
-  test('keep what they can, and refuse the rest, before any credits move', async () => {
+  test('store the characters that they can, and refuse others before credits move', async () => {
     const database = await open()
     const { createMediaTask, findMediaTaskById } = database.credits
     for (const [at, title] of ['é', '中', '🎬'].entries()) {
@@ -129,8 +126,8 @@ describeWithMysql.each(['latin1', 'utf8mb3', 'ucs2', 'ascii', 'gbk'])('tables in
   })
 })
 
-describeWithMysql('tables whose texts are bytes', () => {
-  test('are refused, and each of their columns is named', async () => {
+describeWithMysql('tables with bytes in place of text', () => {
+  test('are refused with the name of each such column', async () => {
     const database = await withCollation('CHARACTER SET binary')
     const error = await database.credits.getRemainingCredits('u').catch((error) => error)
     expect(error).toMatchObject({ code: 'SCHEMA_MISMATCH', retryable: false })

@@ -1,6 +1,6 @@
 'use strict'
 
-/** Tables and settings with which half of a charge could be written, or none. */
+/** Tables and settings with which a charge could be written in part, or not at all. */
 
 const { TestDatabase } = require('../helpers/database')
 const { cliOn } = require('../helpers/cli')
@@ -13,17 +13,17 @@ const CHARGE = { userId: 'u', credits: 10 }
 
 const errorOf = (call) => call.catch((error) => error)
 
-/** What doctor says of one thing. */
+/** One check of doctor's report. */
 async function checked(database, name) {
   const { json } = await cliOn(database, 'doctor', '--json')
   return json.checks.find((check) => check.name === name)
 }
 
-describeWithMysql('a table whose engine knows no transactions', () => {
-  test('nothing is charged, and the error says what to run', async () => {
+describeWithMysql('a table whose engine has no transactions', () => {
+  test('is not charged, and the error has the statement to run', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
-    // No foreign keys lead to it, and a copy has none either.
+    // No foreign keys refer to it, and a copy has none either.
     const table = 'media_tasks'
     await database.run(
       `CREATE TABLE copy LIKE ${table}`,
@@ -31,7 +31,7 @@ describeWithMysql('a table whose engine knows no transactions', () => {
       `ALTER TABLE copy RENAME ${table}`,
     )
     await database.sql(`ALTER TABLE "${table}" ENGINE = Aria`)
-    // It has seen the tables as they were.
+    // This connection knows the tables as they were.
     await database.credits.close()
     const credits = connection(database.url)
     const expected = {
@@ -52,7 +52,7 @@ describeWithMysql('a table whose engine knows no transactions', () => {
 describeWithMysql('a server that logs statements', () => {
   const server = ownServer({ 'log-bin': 'log', 'binlog-format': 'STATEMENT' })
 
-  test('takes no charge, and says why', async () => {
+  test('refuses charges with the cause', async () => {
     const database = await server.database()
     await database.sql(`INSERT INTO "user" (id, name, email) VALUES ('u', 'u', 'u')`)
     const error = await errorOf(database.credits.createCredit(CHARGE))
@@ -61,7 +61,7 @@ describeWithMysql('a server that logs statements', () => {
     const { status, message } = await checked(database, 'writes')
     expect([status, message]).toEqual(['problem', expect.stringContaining('ROW or MIXED')])
     await server.admin('SET GLOBAL binlog_format = MIXED')
-    // A session keeps the format that it began with.
+    // A session keeps the format of its start.
     for (const id of await server.sessions(database)) await server.admin(`KILL ${id}`)
     await database.credits.createCredit(CHARGE)
     expect(await checked(database, 'writes')).toBeUndefined()
@@ -71,7 +71,7 @@ describeWithMysql('a server that logs statements', () => {
 describeWithMysql('a server that is read-only', () => {
   const server = ownServer()
 
-  test('doctor says that it takes no writes', async () => {
+  test('is reported by doctor', async () => {
     const database = await server.database()
     await server.admin('SET GLOBAL read_only = ON')
     expect(await checked(database, 'writes')).toMatchObject({ status: 'problem' })

@@ -10,7 +10,7 @@ const { throughProxy } = require('../helpers/network')
 const { TRANSACTIONS } = require('../helpers/transactions')
 
 const ER_QUERY_INTERRUPTED = 1317
-/** An answer takes a thousandth of it. */
+/** A normal answer takes a thousandth of this. */
 const SILENCE_MS = 1000
 
 const clients = []
@@ -20,21 +20,21 @@ afterEach(() => {
   for (const client of clients.splice(0)) client.destroy()
 })
 
-/** Another client of the server, of an account that may stop others. */
+/** Another client of the server, with an account that may kill statements. */
 async function clientOf(uri) {
   const client = await mysql.createConnection({ uri, multipleStatements: true })
   clients.push(client)
   return client
 }
 
-/** A user who has 10 credits. */
+/** A user with 10 credits. */
 async function open() {
   const database = await TestDatabase.fresh()
   await database.user('u', 10)
   return database
 }
 
-/** The statement after a draw, as a client of `within` is given it. */
+/** The statement after a draw, as a client of `within` gets it. */
 async function guardOf(database) {
   const transactions = new TRANSACTIONS.mysql(database)
   const statements = []
@@ -51,7 +51,7 @@ async function guardOf(database) {
   return statements[draw + 1]
 }
 
-/** How often a client gets which end, killed again and again: MariaDB then at times owes an answer, and a new client goes on. */
+/** The number of each outcome while statements are killed: sometimes MariaDB omits an answer, and a new client continues. */
 async function endsOf(database, statements, { attempts }) {
   const ends = { stopped: 0, refused: 0, silent: 0, wentOn: 0 }
   const killer = await clientOf(database.store.adminUrl)
@@ -80,9 +80,9 @@ const endOf = (query) =>
   )
 
 describeWithMysql('a statement that is killed', () => {
-  test('never leaves a draw that was not made unnoticed', async () => {
+  test('never hides a draw that was not made', async () => {
     const database = await open()
-    // The app's client says of each answer that it was owed that it comes late.
+    // The app's client reports each omitted answer that arrives late.
     jest.spyOn(console, 'error').mockImplementation(() => {})
     const guard = await guardOf(database)
     const statements = `UPDATE user SET name = 'x' WHERE id = 'another'; ${guard}; SELECT 7 AS seven`
@@ -91,13 +91,13 @@ describeWithMysql('a statement that is killed', () => {
   })
 })
 
-describeWithMysql('a server, or a pooler before it, that leaves an answer out', () => {
-  test('has not said that it committed: it is looked for what is written', async () => {
+describeWithMysql('a server or a pooler that omits an answer', () => {
+  test('has not acknowledged the commit, and the call looks for its rows', async () => {
     const database = await open()
     const { proxy, credits } = await throughProxy(database)
     await credits.getRemainingCredits('u')
     let isAltered = false
-    // Once: nothing is committed, and the answers end before that of COMMIT.
+    // The first time nothing is committed, and the answers end before that of COMMIT.
     proxy.onClientData = (bytes, connection) => {
       const at = bytes.indexOf('\nCOMMIT;')
       if (at < 0 || isAltered) return true
@@ -121,7 +121,7 @@ describeWithMysql('a server, or a pooler before it, that leaves an answer out', 
 const MORE_RESULTS = 8
 const OK_LENGTH = 7
 
-/** Holds a server's answers back until they are whole, and then says of the third last that it is the last one. */
+/** Holds a server's answers back until they are complete, and then marks the third last as the last one. */
 function endingEarly({ client }) {
   let whole = Buffer.alloc(0)
   return (bytes) => {
@@ -135,7 +135,7 @@ function endingEarly({ client }) {
   }
 }
 
-/** Where the flags are of each answer without rows: behind its mark and two numbers of one byte each. */
+/** The positions of the flags of each answer without rows: after its header and two numbers of one byte each. */
 function flagsOf(bytes) {
   const found = []
   for (let at = 0; at + 4 < bytes.length; at += 4 + bytes.readUIntLE(at, 3)) {

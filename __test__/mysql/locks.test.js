@@ -7,10 +7,10 @@ const { violations } = require('../helpers/invariants')
 const { Store, describeWithMysql } = require('../helpers/mysql')
 const { connection, foreignTransaction } = require('../helpers/network')
 
-// The app's own client holds locks of users, tasks and grants, in whatever order it likes.
+// The app's own client holds locks on users, tasks and grants, in any order.
 
 const BUSY = { code: 'DATABASE_BUSY', retryable: true }
-/** The server counts in seconds. */
+/** The server counts whole seconds. */
 const BUSY_TIMEOUT_MS = 1000
 
 const LOCK_USER = `SELECT id FROM "user" WHERE id = 'u0' FOR UPDATE`
@@ -51,7 +51,7 @@ describeWithMysql('while another client holds a lock,', () => {
     expect(error).toMatchObject(BUSY)
     expect(Date.now() - before).toBeGreaterThanOrEqual(BUSY_TIMEOUT_MS - 100)
     expect(Date.now() - before).toBeLessThan(3 * BUSY_TIMEOUT_MS + 2000)
-    // A caller that waits longer gets it.
+    // A caller that waits longer gets the lock.
     const longer = connection(database.url.replace('127.0.0.1', 'localhost'), { busyTimeoutMs: 60_000 })
     const waiting = CALLS[call](longer)
     await untilWaiting(database)
@@ -83,7 +83,7 @@ describeWithMysql('while another client holds a lock,', () => {
   })
 })
 
-describeWithMysql('a deadlock is not an error, but tried again:', () => {
+describeWithMysql('a deadlock is retried:', () => {
   test.each([
     ['createMediaTask', lockGrant(2), LOCK_USER],
     ['consumeCredits', lockGrant(2), LOCK_USER],
@@ -94,7 +94,7 @@ describeWithMysql('a deadlock is not an error, but tried again:', () => {
     const foreign = await foreignTransaction(database, first)
     const waiting = CALLS[call](database.credits).catch((error) => error)
     await untilWaiting(database)
-    // The server undoes one of the two: the app's own client is told so, and ours tries again.
+    // The server undoes one of the two: the app's own client gets the error, and this package retries.
     await foreign.sql(second).catch(({ errno }) => expect(errno).toBe(1213))
     await foreign.commit()
     expect(await waiting).toMatchObject({ userId: 'u0' })
@@ -102,7 +102,7 @@ describeWithMysql('a deadlock is not an error, but tried again:', () => {
   })
 })
 
-/** Makes a call until it is not told to try again. */
+/** Repeats a call while its errors are retryable. */
 async function again(call) {
   for (;;) {
     try {
@@ -113,7 +113,7 @@ async function again(call) {
   }
 }
 
-/** As the app's `consumeCredits`: locks grants in the order of their expiry, and draws on them. */
+/** Like the app's `consumeCredits`: locks grants in the order of their expiry, and draws on them. */
 async function appConsume(store, userId, credits) {
   const run = (sql, ...args) => store.query([[sql, args]])
   for (;;) {
@@ -146,9 +146,9 @@ async function appConsume(store, userId, credits) {
   }
 }
 
-describeWithMysql("beside the app's own consumeCredits, which locks grants by itself,", () => {
-  // A call that meets it ten times over is told so, and made again.
-  test('16 callers of one user spend it once', async () => {
+describeWithMysql("beside the app's own consumeCredits, which locks grants itself,", () => {
+  // A call that conflicts ten times is refused as retryable, and repeated.
+  test('16 callers of one user spend the balance once', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 200, 200)
     const app = new Store(database.store.name, database.url)
@@ -172,7 +172,7 @@ describeWithMysql("beside the app's own consumeCredits, which locks grants by it
 })
 
 describeWithMysql('16 callers of one user', () => {
-  test('hear of no deadlock among themselves', async () => {
+  test('cause no deadlock among themselves', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 200, 200)
     const { consumeCredits, createMediaTask, updateMediaTaskById } = database.credits

@@ -39,7 +39,7 @@ describeWithMysql('a user', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('without a password', async () => {
+  test('can log in without a password', async () => {
     const { url } = await withAccount("open@'%' IDENTIFIED BY ''", 'open', '')
     expect(await connection(url).getRemainingCredits('u')).toBe(100)
   })
@@ -48,7 +48,7 @@ describeWithMysql('a user', () => {
     ['mysql_native_password', 'wrong'],
     ['ed25519', 'wrong'],
     ['ed25519', ''],
-  ])('whose password is wrong is told so at once, by %s: %p', async (plugin, wrong) => {
+  ])('with a wrong password is refused at once, by %s: %p', async (plugin, wrong) => {
     const account = `app@'%' IDENTIFIED VIA ${plugin} USING PASSWORD('${SECRET}')`
     const { database, url } = await withAccount(`locked${account.slice(3)}`, 'locked', wrong)
     const error = await connection(url)
@@ -59,7 +59,7 @@ describeWithMysql('a user', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(100)
   })
 
-  test('of another database is told so, and so is one of none that is there', async () => {
+  test('without access to the database, or with one that does not exist, is refused with the cause', async () => {
     const { url } = await withAccount(`narrow@'%' IDENTIFIED BY '${SECRET}'`, 'narrow', SECRET)
     const other = await server.database()
     for (const name of [other.store.name, 'nowhere']) {
@@ -73,7 +73,7 @@ describeWithMysql('a user', () => {
     }
   })
 
-  test('who may only read is told what is missing when it writes', async () => {
+  test('with read access only is refused writes, with the missing privilege', async () => {
     const { database, url } = await withAccount(`reader@'%' IDENTIFIED BY '${SECRET}'`, 'reader', SECRET)
     await server.admin(`REVOKE ALL ON ${database.store.name}.* FROM reader@'%'`)
     await server.admin(`GRANT SELECT ON ${database.store.name}.* TO reader@'%'`)

@@ -7,15 +7,15 @@ const { violations } = require('../helpers/invariants')
 const { describeWithMysql } = require('../helpers/mysql')
 const { throughProxy } = require('../helpers/network')
 
-// A connection breaks while it commits. The caller is told what is true, or that it is not known.
+// A connection breaks while it commits. The caller gets the true outcome, or OUTCOME_UNKNOWN.
 
-/** A user with two grants of 100, a task that cost 10, a charge, and a connection that is open, behind a proxy. */
+/** A user with two grants of 100, a task that cost 10, a charge, and an open connection behind a proxy. */
 async function open(options) {
   const database = await TestDatabase.fresh()
   await addUsers(database, 1)
   const through = await throughProxy(database, options)
   await through.credits.createMediaTask(task('t', 'u0'), 10)
-  // A charge of no task yet, which leaves the balance as it was.
+  // A charge without a task, and a grant of the same amount.
   await through.credits.createCredit({ userId: 'u0', credits: 10 })
   const { id: creditId } = await through.credits.consumeCredits({ userId: 'u0', credits: 10 })
   return { database, creditId, ...through }
@@ -24,7 +24,7 @@ async function open(options) {
 describeWithMysql.each(INSERTS)('%s', (_, call, find) => {
   testInsert(open, call, find)
 
-  test('no server can be asked: the outcome is unknown', async () => {
+  test('rejects with OUTCOME_UNKNOWN if no server can be reached', async () => {
     const { database, proxy, credits, creditId } = await open({ connectTimeoutMs: 1000 })
     let stopped
     atCommit(proxy, () => {
@@ -39,8 +39,8 @@ describeWithMysql.each(INSERTS)('%s', (_, call, find) => {
 
 describeWithMysql('a refund', () => testRefund(open))
 
-describeWithMysql('a server that falls silent', () => {
-  test('is given up, and what was on its way is asked about', async () => {
+describeWithMysql('a server that stops answering', () => {
+  test('is given up, and the call looks for its rows on a new connection', async () => {
     const { database, proxy, credits } = await open({
       statementTimeoutMs: 500,
       busyTimeoutMs: 500,
@@ -54,7 +54,7 @@ describeWithMysql('a server that falls silent', () => {
     await credits.consumeCredits({ userId: 'u0', credits: 5 })
     expect(await violations(database)).toEqual([])
   })
-  test('while tables are made, too', async () => {
+  test('is given up while tables are made too', async () => {
     const database = await TestDatabase.none()
     const times = { statementTimeoutMs: 500, busyTimeoutMs: 500, connectTimeoutMs: 1000 }
     const { proxy, credits } = await throughProxy(database, times)

@@ -8,7 +8,7 @@ const { connection } = require('../helpers/network')
 const TABLES = ['user', 'credit', 'media_tasks', 'ai_task']
 const EACH = Object.fromEntries(TABLES.map((table) => [table, 'SELECT, INSERT, UPDATE']))
 
-/** A database with user `u`, who has 10 credits, and a connection of an account with these privileges by table. */
+/** A database with user `u` and 10 credits, and a connection of an account with these privileges by table. */
 async function withAccount(granted, use) {
   const database = await TestDatabase.fresh()
   await database.user('u', 10)
@@ -30,7 +30,7 @@ async function withAccount(granted, use) {
 const lacksOf = async (credits) =>
   (await credits.getDiagnostics()).lacks.map(({ table, command }) => `${command} ${table}`)
 
-/** What doctor says of privileges: a status and a message each. */
+/** The checks of privileges in doctor's report: a status and a message each. */
 async function doctor(url) {
   const { code, json } = await cliOn({ url }, 'doctor', '--json')
   return { code, privileges: json.checks.filter(({ name }) => name === 'privileges') }
@@ -44,7 +44,7 @@ const live = async ({ database, credits }) => {
   expect(await violations(database)).toEqual([])
 }
 
-test('an account that may do what the ledger does lacks nothing', async () => {
+test('an account with all privileges of the ledger lacks nothing', async () => {
   await withAccount(EACH, async (made) => {
     await live(made)
     expect(await lacksOf(made.credits)).toEqual([])
@@ -52,7 +52,7 @@ test('an account that may do what the ledger does lacks nothing', async () => {
   })
 })
 
-test('one that may only read lacks the rest, and doctor has the statements that grant it', async () => {
+test('an account that may only read lacks the others, and doctor has the statements that grant them', async () => {
   await withAccount(Object.fromEntries(TABLES.map((table) => [table, 'SELECT'])), async (made) => {
     const { credits, database, url, admin } = made
     const before = await database.everything()
@@ -73,7 +73,7 @@ test('one that may only read lacks the rest, and doctor has the statements that 
   })
 })
 
-test('one that may not change a column of grants is told which', async () => {
+test('an account that may not change a column of grants gets an error that names it', async () => {
   const some = 'SELECT, INSERT, UPDATE (credits, status, updated_at, consumed_detail, metadata)'
   await withAccount({ ...EACH, credit: some }, async ({ credits, url, admin }) => {
     expect(await lacksOf(credits)).toEqual(['UPDATE credit'])

@@ -6,20 +6,20 @@ const { staysSound } = require('../helpers/calls')
 const { throughProxy } = require('../helpers/network')
 const { measured, warm } = require('../helpers/round-trips')
 
-// A hosted database is milliseconds away: what a call costs there is its round trips.
+// A hosted database is milliseconds away: the cost of a call there is its round trips.
 
 staysSound()
 
 test.each([
   ['one large grant', [1000]],
   ['fifty small grants', Array(50).fill(1)],
-])('a write takes two round trips and a read one: a user with %s', async (_, grants) => {
+])('a write takes two round trips and a read one for a user with %s', async (_, grants) => {
   const { taken, expected, connections } = await measured(...grants)
   expect(taken).toEqual(expected)
   expect(connections).toBe(1)
 })
 
-test('a refusal takes one round trip, and leaves the connection as it was', async () => {
+test('a refusal takes one round trip, and leaves the connection usable', async () => {
   const { proxy, credits } = await warm(20)
   for (let at = 0; at < 3; at++) {
     const refused = credits.consumeCredits({ userId: 'u', credits: 11 })
@@ -29,7 +29,7 @@ test('a refusal takes one round trip, and leaves the connection as it was', asyn
   expect(proxy.roundTrips().perConnection).toHaveLength(1)
 })
 
-test('a charge of more grants than are read at first takes one round trip more', async () => {
+test('a charge that needs more grants than the first read takes one more round trip', async () => {
   const { proxy, credits } = await warm(...Array(80).fill(1))
   proxy.resetRoundTrips()
   const charge = await credits.consumeCredits({ userId: 'u', credits: 65 })
@@ -37,7 +37,7 @@ test('a charge of more grants than are read at first takes one round trip more',
   expect(JSON.parse(charge.consumedDetail)).toHaveLength(65)
 })
 
-test('calls that come together share round trips', async () => {
+test('concurrent calls share round trips', async () => {
   const database = await TestDatabase.fresh()
   const users = await addUsers(database, 20)
   const { proxy, credits } = await throughProxy(database)

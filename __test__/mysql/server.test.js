@@ -8,7 +8,7 @@ const { describeWithMysql, ownServer } = require('../helpers/mariadb')
 const { clientOf } = require('../helpers/mysql')
 const { connection } = require('../helpers/network')
 
-// A server that takes no writes, no more connections, no more bytes, or that is gone.
+// A server that accepts no writes, no more connections, no larger packets, or that is stopped.
 
 const UNAVAILABLE = { code: 'DATABASE_UNAVAILABLE', retryable: true }
 
@@ -22,7 +22,7 @@ describeWithMysql('a server that is read-only', () => {
   const server = ownServer()
   afterEach(() => server.admin('SET GLOBAL read_only = OFF'))
 
-  test('refuses charges, and says why; reads go on, and so does all when it takes writes again', async () => {
+  test('refuses charges with the cause, answers reads, and accepts all calls when it is writable again', async () => {
     const database = await withUser(server)
     const { consumeCredits, createMediaTask, getRemainingCredits } = database.credits
     await server.admin('SET GLOBAL read_only = ON')
@@ -42,10 +42,10 @@ describeWithMysql('a server that is read-only', () => {
   })
 })
 
-describeWithMysql('a server that takes packets of 64 KB', () => {
+describeWithMysql('a server with a maximum packet of 64 KB', () => {
   const server = ownServer({ 'max-allowed-packet': 65_536 })
 
-  test('gets calls that are larger together one after the other', async () => {
+  test('gets calls one after the other that are larger together', async () => {
     const database = await withUser(server)
     const title = 'x'.repeat(20_000)
     const settled = await atOnce(20, (at) =>
@@ -56,7 +56,7 @@ describeWithMysql('a server that takes packets of 64 KB', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('does not get a value that is larger by itself: the call says so, and others go on', async () => {
+  test('refuses a call with a larger value, and other calls succeed', async () => {
     const database = await withUser(server)
     const { createMediaTask, getRemainingCredits } = database.credits
     const large = createMediaTask(task('large', 'u', { subtitleRaw: 'x'.repeat(100_000) }), 1)
@@ -73,10 +73,10 @@ describeWithMysql('a server that takes packets of 64 KB', () => {
   })
 })
 
-describeWithMysql('a server that takes few connections', () => {
+describeWithMysql('a server with few connections', () => {
   const server = ownServer({ 'max-connections': 10 })
 
-  test('is waited for, or says so: nothing is lost', async () => {
+  test('is waited for or refuses calls, and no write is lost', async () => {
     const database = await withUser(server)
     const others = Array.from({ length: 4 }, () => connection(database.url, { maxConnections: 10 }))
     const settled = await atOnce(80, (at) =>
@@ -92,12 +92,12 @@ describeWithMysql('a server that takes few connections', () => {
   })
 })
 
-describeWithMysql('a server whose connections are all taken', () => {
+describeWithMysql('a server whose connections are all in use', () => {
   const server = ownServer({ 'max-connections': 10 })
 
-  test('is unavailable (1040), nothing is written, and the same call works once one is free', async () => {
+  test('is DATABASE_UNAVAILABLE (1040) without a write, and the same call succeeds when a connection is free', async () => {
     const database = await withUser(server)
-    // The connections of its pool are free.
+    // The connections of this package's pool are free.
     await database.credits.close()
     const held = []
     const full = await (async () => {
@@ -120,7 +120,7 @@ describeWithMysql('a server whose connections are all taken', () => {
 describeWithMysql('a server', () => {
   const server = ownServer()
 
-  test('that has ended a connection while it was idle: the next call takes another one', async () => {
+  test('that ended an idle connection makes the next call use another one', async () => {
     const database = await withUser(server)
     for (let round = 0; round < 3; round++) {
       for (const id of await server.sessions(database)) await server.admin(`KILL ${id}`)
@@ -130,7 +130,7 @@ describeWithMysql('a server', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('whose operator kills connections under load loses nothing', async () => {
+  test('whose operator kills connections under load loses no write', async () => {
     const database = await withUser(server)
     let goesOn = true
     const killing = (async () => {
@@ -172,7 +172,7 @@ describeWithMysql('a server', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test.each(['fast', 'crash'])('that is started anew (%s) is found again', async (how) => {
+  test.each(['fast', 'crash'])('that is restarted (%s) is used again', async (how) => {
     const database = await withUser(server)
     await database.store.disconnect()
     database.store.client = undefined
@@ -188,7 +188,7 @@ describeWithMysql('a server', () => {
 })
 
 describeWithMysql('three processes and 16 callers of one user', () => {
-  test('never overdraw, and no caller hears of a deadlock', async () => {
+  test('never overdraw, and no call fails with a deadlock', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 30, 30, 30, 30, 30)
     const { inProcesses } = require('../helpers/calls')

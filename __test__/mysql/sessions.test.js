@@ -18,7 +18,7 @@ describeWithMysql('a session', () => {
     return Object.values(row)[1]
   }
 
-  test('that ends says goodbye: the server counts no connection that was lost', async () => {
+  test('is closed properly, and the server counts no aborted connection', async () => {
     const database = await server.database()
     await database.user('u', 100)
     const before = await aborted()
@@ -31,7 +31,7 @@ describeWithMysql('a session', () => {
     expect(await aborted()).toBe(before)
   })
 
-  test('waits for a table that a migration holds as long as for a lock of a row', async () => {
+  test('waits for a table that a migration locks as long as for a row lock', async () => {
     const database = await server.database({ busyTimeoutMs: 1000, maxConnections: 1 })
     await database.user('u', 100)
     const migration = await foreignTransaction(database, 'LOCK TABLES credit WRITE')
@@ -45,7 +45,7 @@ describeWithMysql('a session', () => {
 })
 
 describeWithMysql('of two servers', () => {
-  test('the first of which lets us in and then falls silent, the second one is used', async () => {
+  test('the second one is used if the first accepts the connection and then stops answering', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const proxy = await startProxy(database.url)

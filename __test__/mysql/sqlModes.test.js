@@ -4,11 +4,11 @@ const { refusal, task } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 const { describeWithMysql, ownServer } = require('../helpers/mariadb')
 
-// What an operator, or a service, has set: the server's modes, its isolation, its binary log.
+// Settings of an operator or a service: the server's SQL modes, its isolation, its binary log.
 
 const HOSTILE = `'; DROP TABLE credit; -- "\\' \\\\ \`a\` é 🎬 %_ \n\r\t\b\x1a ? $1`
 
-/** Grants, charges, fails and lists, with texts that one mode or another would read as something else. */
+/** Grants, charges, fails and lists, with texts that some SQL modes read in another way. */
 async function goesRight(database) {
   const { createMediaTask, updateMediaTaskById, consumeCredits, getRemainingCredits } = database.credits
   await database.user('u', 60, 40)
@@ -34,7 +34,7 @@ async function goesRight(database) {
 
 const STRICT = 'STRICT_TRANS_TABLES'
 
-describeWithMysql('the ledger is the same', () => {
+describeWithMysql('the ledger works the same', () => {
   const server = ownServer()
 
   test.each([
@@ -47,25 +47,25 @@ describeWithMysql('the ledger is the same', () => {
     ['ORACLE'],
     ['TIME_ROUND_FRACTIONAL'],
     ['EMPTY_STRING_IS_NULL'],
-  ])('where sql_mode is %p', async (mode) => {
+  ])('with sql_mode %p', async (mode) => {
     await server.admin(`SET GLOBAL sql_mode = '${mode}'`)
     await goesRight(await server.database())
   })
 
   test.each(['READ-UNCOMMITTED', 'READ-COMMITTED', 'REPEATABLE-READ', 'SERIALIZABLE'])(
-    'where transactions are %s by default',
+    'with transactions that are %s by default',
     async (isolation) => {
       await server.admin(`SET GLOBAL sql_mode = '${STRICT}', tx_isolation = '${isolation}'`)
       await goesRight(await server.database())
     },
   )
 
-  test('where a session does not commit by itself, and lives in another zone', async () => {
+  test('with sessions without autocommit and in another time zone', async () => {
     await server.admin(`SET GLOBAL autocommit = 0, time_zone = '-11:00', tx_isolation = 'REPEATABLE-READ'`)
     await goesRight(await server.database())
   })
 
-  test('where a session speaks latin1', async () => {
+  test('with sessions in latin1', async () => {
     await server.admin(
       `SET GLOBAL autocommit = 1, character_set_client = latin1, character_set_results = latin1`,
     )
@@ -76,7 +76,7 @@ describeWithMysql('the ledger is the same', () => {
 describeWithMysql.each(['ROW', 'MIXED'])('with a binary log of the format %s', (format) => {
   const server = ownServer({ 'log-bin': 'log', 'binlog-format': format })
 
-  test('the ledger is the same', async () => {
+  test('the ledger works the same', async () => {
     await goesRight(await server.database())
   })
 })
@@ -84,8 +84,8 @@ describeWithMysql.each(['ROW', 'MIXED'])('with a binary log of the format %s', (
 describeWithMysql('a binary log of the format STATEMENT', () => {
   const server = ownServer({ 'log-bin': 'log', 'binlog-format': 'STATEMENT' })
 
-  // The server takes it for transactions of a higher isolation alone, which would not see what a lock's holder wrote.
-  test('takes no transaction of READ COMMITTED: the server says so, and nothing is written', async () => {
+  // The server accepts it only with a higher isolation, where a transaction would not see what the holder of a lock wrote.
+  test('makes the server refuse READ COMMITTED, with its error and without a write', async () => {
     const database = await server.database()
     await database.sql("INSERT INTO user (id, name, email) VALUES ('u', 'u', 'u')")
     const error = await refusal(database, () => database.credits.createCredit({ userId: 'u', credits: 5 }))

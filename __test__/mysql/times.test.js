@@ -5,7 +5,7 @@ const { violations } = require('../helpers/invariants')
 const { Store, describeWithMysql } = require('../helpers/mysql')
 const server = JSON.parse(process.env.MEDIA_CREDITS_TEST_MYSQL ?? '{}')
 
-// Times hold whole seconds in the app's tables, and a `timestamp` ends in 2038.
+// The app's tables store whole seconds, and a `timestamp` ends in 2038.
 
 const DAY_MS = 86_400_000
 const SECOND_MS = 1000
@@ -27,8 +27,8 @@ const withTimes = async (type) =>
 const drawn = ({ consumedDetail }) =>
   JSON.parse(consumedDetail).map(({ creditId, creditsConsumed }) => [creditId, creditsConsumed])
 
-describeWithMysql('grants of one second', () => {
-  test('are drawn on by their ids, if nothing else tells them apart', async () => {
+describeWithMysql('grants with times in one second', () => {
+  test('are drawn on in the order of their ids if all else is equal', async () => {
     const expiresAt = new Date(Date.now() + DAY_MS)
     const database = await withUser()
     for (const id of ['c', 'a', 'b'])
@@ -60,7 +60,7 @@ describeWithMysql('grants of one second', () => {
     expect(grants.map(({ expiresAt }) => expiresAt)).toEqual([new Date(at), new Date(at)])
   })
 
-  test('made by the package itself are drawn on in the order in which they were made', async () => {
+  test('that the package made are drawn on in the order of their creation', async () => {
     const database = await withUser()
     const ids = []
     for (let at = 0; at < 5; at++)
@@ -70,8 +70,8 @@ describeWithMysql('grants of one second', () => {
   })
 })
 
-describeWithMysql('what a call returns', () => {
-  test('is what the database keeps', async () => {
+describeWithMysql('a time in the result of a call', () => {
+  test('is the time that the database stores', async () => {
     const database = await withUser(100)
     const publishedAt = new Date('2026-05-01T10:20:30.987Z')
     const made = await database.credits.createMediaTask(task('t', 'u', { publishedAt }), 10)
@@ -87,7 +87,7 @@ describeWithMysql('what a call returns', () => {
     expect(kept).toEqual(grant)
   })
 
-  test('has the milliseconds of tables that have them', async () => {
+  test('has milliseconds if the table has them', async () => {
     const database = await withTimes('datetime(3)')
     await database.user('u', 100)
     const publishedAt = new Date('2026-05-01T10:20:30.987Z')
@@ -107,7 +107,7 @@ describeWithMysql('what a call returns', () => {
 })
 
 describeWithMysql('ifUpdatedBefore', () => {
-  test('of the time that a task says does not hold, that of the next second does', async () => {
+  test('refuses the time of the task itself, and accepts the next second', async () => {
     const database = await withUser()
     const { updatedAt } = await database.credits.createMediaTask(task('t', 'u'), 0)
     const update = (ifUpdatedBefore) => database.credits.updateMediaTaskById('t', {}, { ifUpdatedBefore })
@@ -115,7 +115,7 @@ describeWithMysql('ifUpdatedBefore', () => {
     expect(await update(new Date(updatedAt.getTime() + SECOND_MS))).toMatchObject({ id: 't' })
   })
 
-  test.each([1, 500, 999])('%d ms after that time holds: it is after it', async (ms) => {
+  test.each([1, 500, 999])('accepts a time %d ms after that of the task', async (ms) => {
     const database = await withUser()
     const { updatedAt } = await database.credits.createMediaTask(task('t', 'u'), 0)
     const ifUpdatedBefore = new Date(updatedAt.getTime() + ms)
@@ -126,7 +126,7 @@ describeWithMysql('ifUpdatedBefore', () => {
 })
 
 describeWithMysql('a grant', () => {
-  test('that expires within this second is not spent after its second', async () => {
+  test('that expires within this second can not be spent after it', async () => {
     const database = await withUser()
     const expiresAt = floored(Date.now() - SECOND_MS)
     await database.credits.createCredit({ userId: 'u', credits: 5, expiresAt }).catch(() => {})
@@ -141,7 +141,7 @@ describeWithMysql('a grant', () => {
   })
 
   test.each([new Date('2038-01-19T03:14:08Z'), new Date('2100-01-01'), new Date('9999-12-31')])(
-    'that expires after a timestamp ends is refused before it is sent: %s',
+    'that expires after the end of timestamp is refused before it is sent: %s',
     async (expiresAt) => {
       const database = await withUser()
       const error = await refusal(database, () =>
@@ -152,7 +152,7 @@ describeWithMysql('a grant', () => {
     },
   )
 
-  test('may expire in 2100 where the column is a datetime', async () => {
+  test('can expire in 2100 if the column is a datetime', async () => {
     const database = await withTimes('datetime')
     await database.user('u')
     const expiresAt = new Date('2100-01-01T00:00:00Z')
@@ -164,7 +164,7 @@ describeWithMysql('a grant', () => {
 })
 
 describeWithMysql('a statement', () => {
-  test('of what happened within one second adds up', async () => {
+  test('of entries within one second adds up', async () => {
     const database = await withUser()
     for (let at = 0; at < 6; at++) {
       await database.credits.createCredit({ userId: 'u', credits: 5 })
@@ -184,7 +184,7 @@ describeWithMysql('a statement', () => {
 })
 
 describeWithMysql('rows of the app', () => {
-  test('whose times the server filled in by itself are read as they are, in its zone', async () => {
+  test("with times that the server filled in are read in the server's time zone", async () => {
     const database = await withUser()
     // The server is eight hours before UTC, and so is its now().
     const [{ created_at: created }] = await database.sql('SELECT created_at FROM "user"')

@@ -44,7 +44,7 @@ describeWithMysql('a server without TLS', () => {
   })
 })
 
-describeWithOpenssl('a server with a certificate of its own', () => {
+describeWithOpenssl('a server with its own certificate', () => {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-tls-'))
   const file = (name) => path.join(folder, name)
   const made = missing ? undefined : makeCertificates(file)
@@ -57,14 +57,14 @@ describeWithOpenssl('a server with a certificate of its own', () => {
 
   const authority = `ssl-ca=${encodeURIComponent(file('ca.pem'))}`
 
-  test('was made', () => expect(made).toBe(true))
+  test('has a certificate', () => expect(made).toBe(true))
 
   test.each([
-    ['is encrypted without a look at the certificate', 'ssl-mode=REQUIRED'],
-    ['is encrypted if the server can', 'ssl-mode=PREFERRED'],
-    ['is encrypted as mysql2 says it', `ssl=${encodeURIComponent('{"rejectUnauthorized":false}')}`],
-    ['trusts the authority that is named', `ssl-mode=VERIFY_CA&${authority}`],
-    ['trusts a certificate of this host', `ssl-mode=VERIFY_IDENTITY&${authority}`],
+    ['is used without a check of the certificate', 'ssl-mode=REQUIRED'],
+    ['is used with encryption if the server supports it', 'ssl-mode=PREFERRED'],
+    ['is used with the ssl parameter of mysql2', `ssl=${encodeURIComponent('{"rejectUnauthorized":false}')}`],
+    ['is used with the named authority', `ssl-mode=VERIFY_CA&${authority}`],
+    ['is used with the named authority and a check of the host', `ssl-mode=VERIFY_IDENTITY&${authority}`],
   ])('%s: ?%s', async (_, parameters) => {
     const database = await server.database()
     await database.user('u', 100)
@@ -74,7 +74,7 @@ describeWithOpenssl('a server with a certificate of its own', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test.each(['SSL_CERT_FILE', 'SSL_CERT_DIR'])('trusts the authorities that %s names', async (name) => {
+  test.each(['SSL_CERT_FILE', 'SSL_CERT_DIR'])('is used with the authorities of %s', async (name) => {
     const database = await server.database()
     await database.user('u', 100)
     const url = JSON.stringify(`${database.url}?ssl-mode=VERIFY_IDENTITY`)
@@ -93,23 +93,23 @@ describeWithOpenssl('a server with a certificate of its own', () => {
   test.each([
     ['an authority that the system does not know', 'ssl-mode=VERIFY_CA'],
     [
-      'an authority that the system does not know, as mysql2 says it',
+      'an authority that the system does not know, by the ssl parameter of mysql2',
       `ssl=${encodeURIComponent('{"rejectUnauthorized":true}')}`,
     ],
-    ['an authority that it does not know, of this host', 'ssl-mode=VERIFY_IDENTITY'],
-  ])('refuses %s: ?%s', async (_, parameters) => {
+    ['an unknown authority with a check of the host', 'ssl-mode=VERIFY_IDENTITY'],
+  ])('is refused for %s: ?%s', async (_, parameters) => {
     const error = await refused(`${server.url}?${parameters}`)
     expect(error).toMatchObject({ ...UNAVAILABLE, retryable: false })
     expect(error.message).toMatch(/certificate/i)
   })
 
-  test('refuses a certificate of another host', async () => {
+  test('is refused for a certificate of another host', async () => {
     const url = server.url.replace('127.0.0.1', 'localhost')
     const error = await refused(`${url}?ssl-mode=VERIFY_IDENTITY&${authority}`)
     expect(error).toMatchObject({ ...UNAVAILABLE, retryable: false })
   })
 
-  test('is refused by a server that wants it, without it', async () => {
+  test('refuses an unencrypted login of a user that requires TLS', async () => {
     await server.admin("CREATE USER secure@'%' IDENTIFIED BY 'x' REQUIRE SSL")
     await server.admin("GRANT ALL ON `%`.* TO secure@'%'")
     const { url } = await server.database()

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * Transactions of the app's as MySQL isolates them: its default, REPEATABLE READ, shows what was there when the transaction
- * first read. A call decides on what is there now.
+ * The app's transactions in MySQL's isolation levels: its default, REPEATABLE READ, shows the rows at the time when the transaction
+ * first read. A call decides by the current rows.
  */
 
 const { TestDatabase, aiTask, task } = require('../helpers/database')
@@ -28,7 +28,7 @@ afterEach(() => transactions.end())
 
 const charge = (credits, more) => ({ userId: 'u', credits, ...more })
 
-/** What comes of a call that is repeated as a whole as long as it is told so, and how often it was. */
+/** The outcome of a transaction that is repeated while its errors are retryable, and how often it was. */
 async function repeated(run) {
   for (let times = 0; ; times++) {
     const end = await run().then(
@@ -40,14 +40,14 @@ async function repeated(run) {
   }
 }
 
-/** What of a call's error tells what came of it. */
+/** The fields of an error that tell the outcome of its call. */
 const errorOf = (call) =>
   call.then(
     () => 'accepted',
     (error) => error.code ?? error,
   )
 
-/** Runs `work` in a transaction that has seen the tables before `other` changed them. */
+/** Runs `work` in a transaction that read the tables before `other` changed them. */
 const after = (other, work, level = 'repeatable read') =>
   transactions.run(
     'Drizzle',
@@ -61,7 +61,7 @@ const after = (other, work, level = 'repeatable read') =>
 
 describe.each(LEVELS)('at %s', (level) => {
   test.each(['mysql2', 'Drizzle'])(
-    'callers of %s and an engine spend a balance once between them',
+    'callers of %s and an engine together spend a balance once',
     async (kind) => {
       const inside = () => transactions.run(kind, (tx) => within(tx).consumeCredits(charge(10)), level)
       const ends = await Promise.all([
@@ -74,7 +74,7 @@ describe.each(LEVELS)('at %s', (level) => {
     },
   )
 
-  test('each kind of change goes on beside an engine that makes the same for the same users', async () => {
+  test('each kind of change succeeds beside an engine that makes the same changes for the same users', async () => {
     const USERS = 4
     for (let at = 0; at < USERS; at++) await database.user(`u${at}`, 500, 500)
     const life = async (credits, id, userId) => {
@@ -97,20 +97,20 @@ describe.each(LEVELS)('at %s', (level) => {
   })
 })
 
-describe('a transaction that began before the change of another one', () => {
-  /** What the other one does, what this one then calls, and what comes of it. */
+describe('a transaction that began before another one', () => {
+  /** The change of the other transaction, the call of this one, and its outcome. */
   const CHANGES = {
     'spends the balance': [
       (credits) => credits.consumeCredits(charge(145)),
       (credits) => credits.consumeCredits(charge(10)),
       'INSUFFICIENT_CREDITS',
     ],
-    'leaves enough of it': [
+    'spends a part of the balance': [
       (credits) => credits.consumeCredits(charge(140)),
       (credits) => credits.consumeCredits(charge(10)),
       'accepted',
     ],
-    'grants what was short': [
+    'grants the missing credits': [
       (credits) => credits.createCredit(charge(100)),
       (credits) => credits.consumeCredits(charge(200)),
       'accepted',
@@ -156,7 +156,7 @@ describe('a transaction that began before the change of another one', () => {
       (credits) => credits.createCredit(charge(10, { transactionNo: 'n' })),
       'CREDIT_EXISTS',
     ],
-    'makes the task that this one asks for, too': [
+    'makes the same task': [
       (credits) => credits.createMediaTask(task('t', 'u'), 10),
       async (credits) => {
         const made = await credits.createMediaTask(task('t', 'u'), 10, { replay: true })
@@ -164,7 +164,7 @@ describe('a transaction that began before the change of another one', () => {
       },
       'accepted',
     ],
-    'makes the charge that this one asks for, too': [
+    'makes the same charge': [
       (credits) => credits.consumeCredits(charge(10, { transactionNo: 'n' })),
       async (credits) => {
         const made = await credits.consumeCredits(charge(10, { transactionNo: 'n' }), { replay: true })
@@ -172,18 +172,18 @@ describe('a transaction that began before the change of another one', () => {
       },
       'accepted',
     ],
-    'has a task at work, of which there may be one': [
+    'creates the only task that maxActive allows': [
       (credits) => credits.createMediaTask(task('t', 'u'), 10),
       (credits) => credits.createMediaTask(task('v', 'u'), 10, { maxActive: 1 }),
       'TOO_MANY_ACTIVE_TASKS',
     ],
   }
-  test.each(Object.entries(CHANGES))('%s', async (_, [other, work, expected]) => {
+  test.each(Object.entries(CHANGES))('%s decides by the current rows', async (_, [other, work, expected]) => {
     expect(await errorOf(after(other, work))).toBe(expected)
   })
 })
 
-test('at REPEATABLE READ callers of different users do not meet', async () => {
+test('callers of different users do not conflict at REPEATABLE READ', async () => {
   const USERS = 8
   for (let at = 0; at < USERS; at++) await database.user(`u${at}`, 100, 100)
   const one = async (at) => {
@@ -209,7 +209,7 @@ test('at REPEATABLE READ callers of different users do not meet', async () => {
   expect(times).toEqual(Array(USERS).fill(0))
 })
 
-test('twenty transactions at REPEATABLE READ that create one task with one key create it once', async () => {
+test('twenty transactions at REPEATABLE READ with one key create one task', async () => {
   const call = () =>
     transactions.run(
       'Drizzle',
@@ -220,14 +220,14 @@ test('twenty transactions at REPEATABLE READ that create one task with one key c
   expect(await database.credits.getRemainingCredits('u')).toBe(140)
 })
 
-test('a table that is not what it was is seen soon: a column that any change sets stays as it is', async () => {
+test('a changed table is detected within a second, and a column that each update sets does not change', async () => {
   await database.user('w', 1_000_000)
   const [grant] = await database.sql("SELECT id, expires_at AS ends FROM credit WHERE user_id = 'w'")
   const charged = async () => {
     await transactions.run('Drizzle', (tx) => within(tx).consumeCredits(charge(1, { userId: 'w' })))
     const [{ ends }] = await database.sql('SELECT expires_at AS ends FROM credit WHERE id = ?', grant.id)
     if (ends === grant.ends) return true
-    // Nothing is known of it yet.
+    // Its tables are not known yet.
     await database.sql('UPDATE credit SET expires_at = ? WHERE id = ?', new Date(grant.ends), grant.id)
     return false
   }

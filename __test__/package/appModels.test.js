@@ -3,7 +3,7 @@
 const credits = require('../..')
 const { evaluate } = require('../helpers/processes')
 
-// What the app's own model files export besides functions over the database.
+// Exports of the app's own model files that do not use the database.
 
 const ENUMS = {
   CreditStatus: { ACTIVE: 'active', EXPIRED: 'expired', DELETED: 'deleted' },
@@ -49,7 +49,7 @@ describe.each(Object.entries(ENUMS))('%s', (name, members) => {
   })
 })
 
-/** The app's own function, to the letter. */
+/** The app's own function, unchanged. */
 function appExpirationTime({ creditsValidDays, currentPeriodEnd }) {
   const now = new Date()
   if (!creditsValidDays || creditsValidDays <= 0) return null
@@ -66,7 +66,7 @@ describe('calculateCreditExpirationTime', () => {
   afterEach(() => jest.useRealTimers())
 
   test.each([[0], [-1], [-0.5], [undefined], [null], [NaN], [-Infinity]])(
-    'of %p days is never, whatever the period',
+    'returns null for %p days with each period',
     (creditsValidDays) => {
       for (const currentPeriodEnd of [undefined, null, PERIOD_END]) {
         expect(calculateCreditExpirationTime({ creditsValidDays, currentPeriodEnd })).toBe(null)
@@ -74,17 +74,14 @@ describe('calculateCreditExpirationTime', () => {
     },
   )
 
-  test.each([1, 30, 0.5])(
-    'calculateCreditExpirationTime of %p days with a period is its end',
-    (creditsValidDays) => {
-      const currentPeriodEnd = new Date(PERIOD_END)
-      const found = calculateCreditExpirationTime({ creditsValidDays, currentPeriodEnd })
-      expect(found).toEqual(PERIOD_END)
-      // Another one: what is done with it does not touch the subscription.
-      found.setTime(0)
-      expect(currentPeriodEnd).toEqual(PERIOD_END)
-    },
-  )
+  test.each([1, 30, 0.5])('returns the end of the period for %p days', (creditsValidDays) => {
+    const currentPeriodEnd = new Date(PERIOD_END)
+    const found = calculateCreditExpirationTime({ creditsValidDays, currentPeriodEnd })
+    expect(found).toEqual(PERIOD_END)
+    // Another Date: changing it does not change the subscription.
+    found.setTime(0)
+    expect(currentPeriodEnd).toEqual(PERIOD_END)
+  })
 
   test.each([
     ['2026-01-31T10:20:30.400Z', 1],
@@ -106,7 +103,7 @@ describe('calculateCreditExpirationTime', () => {
     expect(found).toEqual(expected)
   })
 
-  // A day of the calendar, at the same time of the day: it may have 23 hours, or 25.
+  // A calendar day, at the same time of day: it may have 23 or 25 hours.
   test.each([
     ['Europe/Berlin', '2026-10-20T10:00:00.000Z', 7, '2026-10-27T11:00:00.000Z'],
     ['Europe/Berlin', '2026-03-28T11:30:00.000Z', 1, '2026-03-29T10:30:00.000Z'],
@@ -128,7 +125,7 @@ describe('calculateCreditExpirationTime', () => {
   })
 })
 
-test('all of it is exported, and every connection grants', async () => {
+test('the module exports all of these, and each connection grants', async () => {
   const source = `console.log(JSON.stringify(Object.keys(credits).concat(Object.keys(credits.connect({ url: ':memory:' })))))`
   const names = JSON.parse((await evaluate(source)).out)
   const expected = [...Object.keys(ENUMS), 'calculateCreditExpirationTime', 'grantCreditsForUser']

@@ -11,7 +11,7 @@ const { describeIf } = require('../helpers/describe')
 const ROOT = path.join(__dirname, '../..')
 const NAME = thisPlatform()
 const ADDON = `media-credits.${NAME}.node`
-/** What these tests take apart is an ELF file, which names its version of glibc; and a fake cargo is a script. */
+/** These tests change an ELF file, which names its version of glibc, and use a script as cargo. */
 const onGlibc = describeIf(NAME.endsWith('-gnu'), `this is ${NAME}, they take Linux with glibc`)
 const BUILD = 'install Rust (https://rustup.rs) and a C compiler and run `npx media-credits build`'
 
@@ -35,14 +35,14 @@ function node(args, env) {
   const { status, stdout, stderr } = spawnSync(process.execPath, args, {
     cwd: app,
     encoding: 'utf8',
-    // The command line's own packages are where npm put them.
+    // The command line's own packages are at their place in node_modules.
     env: { ...process.env, NODE_PATH: path.join(ROOT, 'node_modules'), ...env },
   })
   const [, error] = stderr.match(/^Error: (.*)$/m) ?? []
   return { status, error, out: stdout.trim(), errors: stderr.trim() }
 }
 
-/** The built addon, with one text in it instead of another of the same length. */
+/** The built addon, with one text in it replaced by another of the same length. */
 function writePatched(from, to) {
   const addon = fs.readFileSync(path.join(ROOT, ADDON))
   const at = addon.indexOf(from)
@@ -53,7 +53,7 @@ function writePatched(from, to) {
 
 const REQUIRE = ['-e', "require('media-credits')"]
 
-describe('without its package, one sentence names the likely cause and the command that cures it', () => {
+describe('without its binary, the error names the likely cause and the command that fixes it:', () => {
   const WANTED = `@media-credits/${NAME}`
   const OTHER = Object.keys(platforms).find((name) => name !== NAME)
   const FOREIGN = `node_modules/@media-credits/${OTHER}/package.json`
@@ -88,7 +88,7 @@ describe('without its package, one sentence names the likely cause and the comma
     ['nothing', {}, omitted('--omit=optional', UNKNOWN)],
     ['another platform', { [FOREIGN]: '' }, copied(UNKNOWN)],
     [
-      'its folder, emptied',
+      'its folder without files',
       { [`node_modules/${WANTED}/package.json`]: '{}' },
       `${WANTED} is there without its file; ${UNKNOWN}`,
     ],
@@ -111,7 +111,7 @@ describe('without its package, one sentence names the likely cause and the comma
       lacks('npm-shrinkwrap.json'),
     ],
     [
-      'npm, and a lock file of other things',
+      'npm, and a lock file of other packages',
       { 'package-lock.json': lock('x') },
       omitted('--omit=optional', NPM),
     ],
@@ -159,7 +159,7 @@ describe('without its package, one sentence names the likely cause and the comma
     )
   })
 
-  test('where pnpm links a package for another platform, the sentence names it', () => {
+  test('the error names a package for another platform that pnpm links', () => {
     const store = path.join(app, `node_modules/.pnpm/media-credits@${version}/node_modules`)
     fs.mkdirSync(path.join(store, '@media-credits', OTHER), { recursive: true })
     fs.renameSync(copy, path.join(store, 'media-credits'))
@@ -168,7 +168,7 @@ describe('without its package, one sentence names the likely cause and the comma
     expect(node(REQUIRE).error).toContain(copied(PNPM))
   })
 
-  test('in a workspace, where the lock file is in a folder around it, the sentence names the cause', () => {
+  test('the error names the cause in a workspace, whose lock file is in a parent folder', () => {
     const workspace = path.join(app, 'packages/web')
     fs.mkdirSync(workspace, { recursive: true })
     fs.renameSync(path.join(app, 'node_modules'), path.join(workspace, 'node_modules'))
@@ -177,7 +177,7 @@ describe('without its package, one sentence names the likely cause and the comma
     expect(error).toContain(omitted('--omit=optional', NPM))
   })
 
-  test('the command line says the same sentence', () => {
+  test('the command line has the same error', () => {
     const { status, errors } = node([path.join(copy, 'cli/bin/media-credits.js'), 'init', 'file:x.db'])
     expect(status).toBe(3)
     expect(errors).toBe(
@@ -201,7 +201,7 @@ onGlibc('without a binary that loads, one sentence says what to do', () => {
     expect(error).toContain(BUILD)
   })
 
-  test('a binary that needs a newer glibc is said to need it', () => {
+  test('the error names the newer glibc that a binary needs', () => {
     writePatched('GLIBC_2.17\0', 'GLIBC_2.99\0')
     // The report must not look up the names of network addresses, which may take seconds.
     const watched = `const { report } = process
@@ -217,14 +217,14 @@ onGlibc('without a binary that loads, one sentence says what to do', () => {
     expect(error).toContain(BUILD)
   })
 
-  test('a binary that needs musl is said to need it', () => {
+  test('the error says that a binary needs musl', () => {
     writePatched('libm.so.6\0', 'libc.musl\0')
     expect(node(REQUIRE).error).toContain(
       `has a binary for ${NAME} that needs musl, and this system has glibc;`,
     )
   })
 
-  test('a file that is not a binary at all is said not to load', () => {
+  test('the error says that a file that is not a binary does not load', () => {
     fs.writeFileSync(path.join(copy, ADDON), 'version https://git-lfs')
     expect(node(REQUIRE).error).toMatch(
       /that does not load: .*(too short|invalid ELF header).*; to build one here/,
@@ -236,7 +236,7 @@ onGlibc('npx media-credits build', () => {
   const build = (env, ...options) =>
     node([path.join(copy, 'cli/bin/media-credits.js'), 'build', ...options], env)
 
-  /** A cargo that writes down how it was called, and says where a library is that it has not built. */
+  /** A cargo that records its arguments, and names a library that it has not built. */
   function fakeCargo(library) {
     const bin = path.join(app, 'bin')
     fs.mkdirSync(bin)
@@ -250,7 +250,7 @@ onGlibc('npx media-credits build', () => {
     return { PATH: `${bin}:${process.env.PATH}` }
   }
 
-  test('builds in the package, which loads from then on', () => {
+  test('makes a binary in the package, which then loads', () => {
     const library = path.join(app, 'libmedia_credits.so')
     fs.copyFileSync(path.join(ROOT, ADDON), library)
     const { status, out } = build(fakeCargo(library))
@@ -260,14 +260,14 @@ onGlibc('npx media-credits build', () => {
     expect(node(REQUIRE)).toMatchObject({ status: 0, errors: '' })
   })
 
-  test('a build with --if-missing, as an app says after each install, leaves alone what loads', () => {
+  test('with --if-missing does not build if a binary loads', () => {
     const library = path.join(app, 'libmedia_credits.so')
     fs.copyFileSync(path.join(ROOT, ADDON), library)
     const env = fakeCargo(library)
     writePatched('GLIBC_2.17\0', 'GLIBC_2.99\0')
     const { out, errors } = build(env, '--if-missing')
     expect(out).toBe(`${path.join(copy, ADDON)} is built and loads.`)
-    // There may be a cure without Rust.
+    // There may be a remedy without Rust.
     expect(errors).toContain('needs glibc 2.99')
     fs.rmSync(path.join(app, 'called'))
     const again = build(env, '--if-missing')
@@ -275,31 +275,34 @@ onGlibc('npx media-credits build', () => {
     expect(fs.existsSync(path.join(app, 'called'))).toBe(false)
   })
 
-  test('says that Rust is missing', () => {
+  test('reports that Rust is missing', () => {
     const { status, errors } = build({ PATH: app })
     expect(status).toBe(3)
     expect(errors).toContain('there is no cargo on the PATH: https://rustup.rs installs it')
   })
 })
 
-describe('where there is no Node', () => {
+describe('without Node', () => {
   const load = {
     require: ['-e', "require('media-credits')"],
     import: ['--input-type=module', '-e', "import { createMediaTask } from 'media-credits'"],
     're-export': ['--input-type=module', '-e', "export * from 'media-credits'"],
   }
 
-  test.each(['browser', 'edge-light', 'workerd'])('%s: the import says what to do', (condition) => {
-    for (const way of Object.values(load)) {
-      const { error } = node([`--conditions=${condition}`, ...way])
-      expect(error).toContain('media-credits runs on Node.js alone')
-      expect(error).toContain("export const runtime = 'nodejs'")
-      expect(error).toContain('serverExternalPackages')
-      expect(error).toContain('@jest-environment node')
-    }
-  })
+  test.each(['browser', 'edge-light', 'workerd'])(
+    'the import for %s has the remedy in its error',
+    (condition) => {
+      for (const way of Object.values(load)) {
+        const { error } = node([`--conditions=${condition}`, ...way])
+        expect(error).toContain('media-credits runs on Node.js alone')
+        expect(error).toContain("export const runtime = 'nodejs'")
+        expect(error).toContain('serverExternalPackages')
+        expect(error).toContain('@jest-environment node')
+      }
+    },
+  )
 
-  test('it has every name that there is where there is Node, and the same sentence for each way', () => {
+  test('each name is exported, with the same error for each kind of use', () => {
     const read = (file) => fs.readFileSync(path.join(ROOT, file), 'utf8')
     const names = (file) =>
       read(file)
@@ -310,7 +313,7 @@ describe('where there is no Node', () => {
     expect(thrown('lib/native/unsupported.mjs')).toBe(thrown('lib/native/unsupported.js'))
   })
 
-  test('Node itself finds the package by require, by name, and its package.json', () => {
+  test('Node finds the package by require, by name, and its package.json', () => {
     fs.copyFileSync(path.join(ROOT, ADDON), path.join(copy, ADDON))
     for (const way of Object.values(load)) expect(node(way)).toMatchObject({ status: 0, errors: '' })
     expect(node(['-p', "require('media-credits/package.json').name"]).out).toBe('media-credits')

@@ -6,7 +6,7 @@ const path = require('node:path')
 
 const ROOT = path.join(__dirname, '../..')
 
-// What the linter looks at for circles is `import` alone.
+// The linter checks only `import` for circles.
 
 const filesIn = (folder) =>
   fs
@@ -14,20 +14,20 @@ const filesIn = (folder) =>
     .filter((name) => name.endsWith('.js'))
     .map((name) => path.join(folder, name))
 
-/** What a module requires, also where it does so late, and each file of a folder of which it requires one by its name. */
+/** The modules that a module requires, also later at run time, and each file of a folder from which it requires one by a computed name. */
 function requiredBy(file) {
   const { resolve } = createRequire(file)
   const text = fs.readFileSync(file, 'utf8')
   const named = [...text.matchAll(/\brequire\('(\.[^']*)'\)/g)].map(([, request]) => request)
   const folders = [...text.matchAll(/\brequire\(`(\.[^`$]*)\/\$\{/g)].map(([, folder]) => folder)
   return [
-    // The addon requires nothing.
+    // The addon requires no module.
     ...named.filter((request) => !request.endsWith('.node')).map((request) => resolve(request)),
     ...folders.flatMap((folder) => filesIn(path.join(path.dirname(file), folder))),
   ]
 }
 
-/** The modules that require themselves, each by way of those that it requires. */
+/** The modules that require themselves, directly or through others. */
 function inCircles(required) {
   const reached = (file, seen) => {
     for (const next of required.get(file) ?? []) {

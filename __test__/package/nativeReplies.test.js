@@ -1,6 +1,6 @@
 'use strict'
 
-// The native half says what it never should, and those who wait for the other replies hear theirs all the same.
+// The native half sends invalid replies, and the callers of all other replies still get theirs.
 
 jest.mock('../../lib/native/binding.js', () => {
   const calls = []
@@ -28,7 +28,7 @@ jest.mock('../../lib/native/binding.js', () => {
 const { connect } = require('../..')
 const { calls } = require('../../lib/native/binding.js')
 
-/** Makes a call for each reply, and delivers them together. What came of the calls. */
+/** Makes a call for each reply, and delivers them together. Returns the outcomes of the calls. */
 function answered(replies) {
   const { getRemainingCredits } = connect({ url: 'x.db' })
   const made = replies.map(() => getRemainingCredits('u'))
@@ -42,7 +42,7 @@ function answered(replies) {
 const right = (number) => [number, false, '{"value":7}']
 const seven = { status: 'fulfilled', value: 7 }
 
-test('a reply to a request that was never made keeps no caller from a reply', async () => {
+test('a reply to an unknown request does not affect other replies', async () => {
   const unknown = (number) => [4_000_000_000, false, '{"value":1}', ...right(number)]
   expect(await answered([unknown, right, right])).toEqual([seven, seven, seven])
 })
@@ -53,7 +53,7 @@ test('a reply that comes twice counts once', async () => {
 })
 
 test.each([['no JSON'], ['null'], ['5'], ['{"error":5}'], ['{"error":null}']])(
-  'a reply that says %s',
+  'a reply with %s makes its call fail, and affects no other',
   async (text) => {
     const [, last] = await answered([(number) => [number, false, text], right])
     expect(last).toEqual(seven)

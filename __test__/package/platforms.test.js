@@ -14,7 +14,7 @@ afterEach(() => {
   pretend(ownPlatform, ownArch)
 })
 
-/** What `thisPlatform` says on a machine that shows these things of a process. */
+/** The result of `thisPlatform` on a machine with these properties of a process. */
 function onMachine({ platform = 'linux', arch = 'x64', mapped, glibc }) {
   pretend(platform, arch)
   jest.spyOn(fs, 'readFileSync').mockImplementation(() => {
@@ -42,7 +42,7 @@ describe('the C library of Linux', () => {
     ['NixOS', 'gnu', ['/nix/store/a-nodejs/bin/node', '/nix/store/b-glibc-2.40/lib/libc.so.6']],
     ['a system whose glibc was updated meanwhile', 'gnu', [NODE, `${DEBIAN}/libc.so.6 (deleted)`]],
     [
-      'glibc with musl installed, and mapped by something else',
+      'glibc with musl installed, and mapped by another library',
       'gnu',
       [NODE, `${DEBIAN}/libc.so.6`, '/lib/ld-musl-x86_64.so.1'],
     ],
@@ -63,9 +63,9 @@ describe('the C library of Linux', () => {
   test.each([
     ['without /proc, on glibc', 'gnu', { glibc: '2.36' }],
     ['without /proc, on musl', 'musl', {}],
-    ['of Node that is linked statically, with glibc', 'gnu', { mapped: [NODE], glibc: '2.36' }],
-    ['of Node that is linked statically, with musl', 'musl', { mapped: [NODE] }],
-    ['where /proc has nothing', 'gnu', { mapped: [], glibc: '2.36' }],
+    ['a statically linked Node, with glibc', 'gnu', { mapped: [NODE], glibc: '2.36' }],
+    ['a statically linked Node, with musl', 'musl', { mapped: [NODE] }],
+    ['an empty /proc', 'gnu', { mapped: [], glibc: '2.36' }],
     [
       'beside libraries with similar names',
       'gnu',
@@ -92,13 +92,13 @@ describe('other platforms', () => {
 })
 
 describe('npm run platforms', () => {
-  test('tries each platform that a machine with Linux can, but the one that it is', () => {
+  test('tests each platform that a Linux machine can run, except its own', () => {
     const possible = Object.entries(platforms).filter(([, { os }]) => os !== 'darwin')
     const expected = possible.map(([name]) => name).filter((name) => name !== 'linux-x64-gnu')
     expect(Object.keys(binaries).sort()).toEqual(expected.sort())
   })
 
-  test('says which names there are', () => {
+  test('lists the names of the platforms', () => {
     const args = ['scripts/platforms/run.js', '--smoke', '--only', 'node-22,linux-x64']
     const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' })
     const names = [...Object.keys(binaries), ...Object.keys(versions)]

@@ -25,8 +25,8 @@ const readWorkflow = (name) => fs.readFileSync(path.join(ROOT, '.github/workflow
 const readJson = (...names) => JSON.parse(fs.readFileSync(path.join(folder, ...names), 'utf8'))
 
 /**
- * A PATH on which npm lists the files of this checkout once, and then says it again: it packs and hashes all of
- * them to do so, the addon too.
+ * A PATH on which npm lists the files of this checkout once, and then repeats the list: npm packs and hashes all of
+ * them for a list, the addon too.
  */
 let PATH
 let listing
@@ -42,7 +42,7 @@ beforeAll(() => {
 })
 afterAll(() => fs.rmSync(listing, { recursive: true, force: true }))
 
-/** Packages of binaries that nothing loads, unless this platform's is `built`: that is large, and is packed and hashed. */
+/** Packages with fake binaries, except for this platform's if it is `built`: a real one is large to pack and hash. */
 function makePackages(names, options = [], { env = { ...process.env, PATH }, built = false } = {}) {
   fs.mkdirSync(path.join(folder, 'binaries'))
   for (const name of names) {
@@ -55,14 +55,14 @@ function makePackages(names, options = [], { env = { ...process.env, PATH }, bui
   return run(process.execPath, [script, 'binaries', '--into', 'npm', ...options], { env })
 }
 
-/** What npm would fetch, as if it had: a test may be where no registry is. */
+/** The packages that npm would fetch, put in place: a test may run without a registry. */
 function bringDependencies(app) {
   const { packages } = require('../../package-lock.json')
   const needed = Object.entries(packages).filter(([place, { dev }]) => place !== '' && !dev)
   for (const [place] of needed) fs.cpSync(path.join(ROOT, place), path.join(app, place), { recursive: true })
 }
 
-describe('what is published', () => {
+describe('the published package', () => {
   test(
     'is installed as two packages, and works',
     () => {
@@ -90,7 +90,7 @@ describe('what is published', () => {
   )
 
   test(
-    'names exactly these versions, and where npm may install them',
+    'names exactly these versions, and their platforms',
     () => {
       makePackages(Object.keys(platforms))
       const main = readJson('npm/media-credits/package.json')
@@ -119,7 +119,7 @@ describe('what is published', () => {
     ['before version 12', 'Object.values(packed)'],
     ['since version 12', 'Object.fromEntries(Object.values(packed).map((one) => [one.name, one]))'],
   ])(
-    'is what npm lists, in its words %s',
+    'has the files that npm lists, in its format %s',
     (when, said) => {
       fs.mkdirSync(path.join(folder, 'bin'))
       const retell = `const packed = JSON.parse(fs.readFileSync(0)); console.log(JSON.stringify(${said}))`
@@ -134,13 +134,13 @@ describe('what is published', () => {
     SLOW_MS,
   )
 
-  test('is not made of some platforms by mistake', () => {
+  test('is not made of only some platforms by mistake', () => {
     expect(() => makePackages(['linux-x64-gnu'])).toThrow('lacks media-credits.linux-x64-musl.node')
   })
 })
 
 describe('the loader', () => {
-  test('looks for every platform, in words that tracers of files understand', () => {
+  test('requires each platform in a form that file tracers understand', () => {
     const source = fs.readFileSync(path.join(ROOT, 'lib/native/binding.js'), 'utf8')
     for (const name of Object.keys(platforms)) {
       expect(source).toContain(`require('../../media-credits.${name}.node')`)
@@ -150,7 +150,7 @@ describe('the loader', () => {
 })
 
 describe('a release', () => {
-  /** An npm that has `there`, writes down how it publishes, and then does all of it but the upload. */
+  /** An npm that has `there`, records how it publishes, and does everything except the upload. */
   function pretendRegistry(there) {
     fs.mkdirSync(path.join(folder, 'bin'))
     const npm = `#!/bin/sh
@@ -168,7 +168,7 @@ describe('a release', () => {
     return fs.existsSync(file) ? fs.readFileSync(file, 'utf8').trim() : ''
   }
 
-  /** Publishes a package of this version, where npm has `there`. */
+  /** Publishes a package of this version while npm has `there`. */
   function publish(version, there) {
     fs.mkdirSync(path.join(folder, 'package'))
     fs.mkdirSync(path.join(folder, 'release'))
@@ -179,23 +179,23 @@ describe('a release', () => {
     return run('bash', [path.join(ROOT, '.ci/publish'), 'release/x.tgz'], { env })
   }
 
-  test('publishes what npm does not have', () => {
+  test('publishes the packages that npm does not have', () => {
     expect(publish('1.2.3', '@media-credits/x@1.2.2')).toBe('+ @media-credits/x@1.2.3')
     expect(published()).toMatch(/^publish .* --tag latest [^ ]*x\.tgz$/)
   })
 
-  test('goes on where it stopped', () => {
+  test('continues where it stopped', () => {
     expect(publish('1.2.3', '@media-credits/x@1.2.3')).toBe('@media-credits/x@1.2.3 is there already')
     expect(published()).toBe('')
   })
 
-  test('a release of a version before the version is for those who ask for it', () => {
+  test('publishes a prerelease with the tag next', () => {
     expect(publish('1.2.3-rc.1', '')).toBe('+ @media-credits/x@1.2.3-rc.1')
     expect(published()).toMatch(/^publish .* --tag next [^ ]*x\.tgz$/)
   })
 
   test(
-    'sums up its files, and publishes the platforms before what needs them, even if it is made again',
+    'makes checksums of its files, and publishes the platforms before the main package, also when repeated',
     () => {
       const name = thisPlatform()
       const { version } = manifest
@@ -222,7 +222,7 @@ describe('a release', () => {
 })
 
 describe('a binary for Windows', () => {
-  test('has the C runtime of Visual C++ inside', () => {
+  test('contains the C runtime of Visual C++', () => {
     fs.mkdirSync(path.join(folder, 'bin'))
     const cargo = `#!/bin/sh\necho "$@ RUSTFLAGS=$RUSTFLAGS" > '${folder}/called'\nexit 1\n`
     fs.writeFileSync(path.join(folder, 'bin/cargo'), cargo, { mode: 0o755 })
@@ -237,13 +237,13 @@ describe('a binary for Windows', () => {
 
   const SYSTEM = ['KERNEL32.dll', 'ntdll.dll', 'WS2_32.dll', 'api-ms-win-core-synch-l1-2-0.dll']
 
-  /** What the check says of a library that needs these. */
+  /** The result of the check for a library that imports these. */
   function check(...libraries) {
     fs.writeFileSync(path.join(folder, 'addon.node'), windowsLibrary(libraries))
     return run(process.execPath, [path.join(ROOT, 'scripts/windows-imports.js'), 'addon.node'])
   }
 
-  test('is released if it needs what every Windows 10 has', () => {
+  test('is released if it needs only libraries of each Windows 10', () => {
     const runtime = ['ucrtbase.dll', 'api-ms-win-crt-heap-l1-1-0.dll']
     for (const libraries of [SYSTEM, [...SYSTEM, ...runtime]]) {
       expect(check(...libraries)).toBe(`addon.node needs ${libraries.join(', ').toLowerCase()}`)
@@ -251,7 +251,7 @@ describe('a binary for Windows', () => {
   })
 
   test.each(['VCRUNTIME140.dll', 'vcruntime140_1.dll', 'MSVCP140.dll', 'libnode.dll', 'api-ms-win-x.y.dll'])(
-    'is not if it needs %s',
+    'is not released if it needs %s',
     (library) => {
       for (const libraries of [
         [library, ...SYSTEM],
@@ -264,7 +264,7 @@ describe('a binary for Windows', () => {
     },
   )
 
-  test('a binary for Windows that says nothing is not released', () => {
+  test('is not released if its imports can not be read', () => {
     expect(() => check()).toThrow('objdump finds no imports in it')
     fs.writeFileSync(path.join(folder, 'text.node'), 'no library')
     const script = path.join(ROOT, 'scripts/windows-imports.js')
@@ -274,7 +274,7 @@ describe('a binary for Windows', () => {
 })
 
 describe('the workflows', () => {
-  test('the workflows run only scripts that are there', () => {
+  test('run only scripts that exist', () => {
     const commands = ['ci.yml', 'release.yml'].flatMap((name) =>
       readWorkflow(name).match(/(scripts|\.ci|\.github)\/[\w./-]+/g),
     )
@@ -282,7 +282,7 @@ describe('the workflows', () => {
     for (const file of commands) expect([file, fs.existsSync(path.join(ROOT, file))]).toEqual([file, true])
   })
 
-  test('try every Node that is supported, and a release its oldest and its newest', () => {
+  test('run on each supported Node, and a release on the oldest and the newest', () => {
     const [, all] = readWorkflow('ci.yml').match(/node: \[(.+)\]/)
     const supported = all.split(', ')
     const named = (name) => readWorkflow('release.yml').match(`${name}: (\\d+)`)[1]
@@ -290,7 +290,7 @@ describe('the workflows', () => {
     expect([supported.at(0), supported.at(-1)]).toEqual([named('OLDEST_NODE'), named('NEWEST_NODE')])
   })
 
-  test('release no binary for Alpine that one of the two does not load', () => {
+  test('release no binary for Alpine that the oldest or the newest Node does not load', () => {
     const script = readWorkflow('release.yml').match(/on Alpine\n.*\n {8}run: \|\n((?: {10}.*\n)+)/)[1]
     fs.mkdirSync(path.join(folder, 'bin'))
     const docker = '#!/bin/sh\necho "$@" >> tried\ncase "$@" in *node:$BROKEN-alpine*) exit 1 ;; esac\n'
@@ -298,7 +298,7 @@ describe('the workflows', () => {
     const tryBoth = (BROKEN) => {
       const env = { PATH: `${folder}/bin:${process.env.PATH}`, OLDEST_NODE: '20', NEWEST_NODE: '26', BROKEN }
       fs.rmSync(path.join(folder, 'tried'), { force: true })
-      // As GitHub runs a step.
+      // Like a step of GitHub.
       run('bash', ['-e', '-c', script], { env })
       return fs.readFileSync(path.join(folder, 'tried'), 'utf8').match(/node:[\w-]+/g)
     }
@@ -307,7 +307,7 @@ describe('the workflows', () => {
     expect(() => tryBoth('26')).toThrow('Command failed')
   })
 
-  test('the workflows release every platform', () => {
+  test('release each platform', () => {
     const released = readWorkflow('release.yml').matchAll(/platform: ([\w-]+), .* rust: ([\w-]+)/g)
     const expected = Object.entries(platforms).map(([name, { rust }]) => [name, rust])
     expect([...released].map(([, name, rust]) => [name, rust]).sort()).toEqual(expected.sort())

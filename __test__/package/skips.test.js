@@ -1,6 +1,6 @@
 'use strict'
 
-/** A test that is skipped says why in its title, whatever block it is in. */
+/** A skipped test has the reason in its title, in each kind of block. */
 
 const path = require('node:path')
 const { runJest } = require('../helpers/jest')
@@ -45,7 +45,7 @@ const SAID = `
     ○ skipped four (skipped: no server)
 `
 
-test('all that a file has is skipped where it can not run, and says why, once', () => {
+test('all tests of a file that can not run are skipped, each with the reason once in its title', () => {
   const { status, stderr } = runJest({ skipped: TESTS }, { args: ['--verbose'] })
   const said = stderr
     .split('\n')

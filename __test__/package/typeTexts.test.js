@@ -1,6 +1,6 @@
 'use strict'
 
-/** What an editor shows of a function: the same text on a connection as on the module. */
+/** The text of a function in an editor: the same for a connection and for the module. */
 
 const fs = require('node:fs')
 const path = require('node:path')
@@ -8,7 +8,7 @@ const ts = require('typescript')
 
 const ENTRY = path.join(__dirname, '../../index.d.ts')
 
-/** These are about one connection there. */
+/** On a connection these are about that connection. */
 const OF_A_CONNECTION = ['close']
 
 function textsOf() {

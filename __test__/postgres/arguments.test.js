@@ -4,10 +4,10 @@ const { TestDatabase, aiTask, refusal, task } = require('../helpers/database')
 const { unchanging } = require('../helpers/calls')
 const { EVERY, made } = require('../helpers/every')
 
-// Arguments are read before a call knows its storage: `arguments/` has all that is wrong with them. Here is that each
-// function on this storage reads them, too: one call for each code that they may have.
+// Arguments are read before a call knows its storage: `arguments/` tests all invalid ones. Here each
+// function is called on this storage too, once for each error code of its arguments.
 
-/** What is passed instead of sound arguments, by code: a place, and what stands there. */
+/** Invalid arguments by error code: a place, and the value there. */
 const id = { INVALID_ID: [0, ''] }
 const query = { INVALID_ARGUMENT: [0, 'x'], UNKNOWN_FIELD: ['0.color', 'red'] }
 const options = (at) => ({ INVALID_ARGUMENT: [at, 'x'], UNKNOWN_FIELD: [`${at}.color`, 'red'] })
@@ -147,7 +147,7 @@ const opened = unchanging(async () => {
   return database
 })
 
-/** Sound arguments of a function, but for what stands at a place such as `0.credits`. */
+/** Valid arguments of a function, with another value at a place such as `0.credits`. */
 function argumentsWith(name, place, value) {
   const args = EVERY[name]()
   const keys = String(place).split('.')
@@ -158,7 +158,7 @@ function argumentsWith(name, place, value) {
   return args
 }
 
-test('every function is here', () => {
+test('each function is tested here', () => {
   expect(Object.keys(WRONG).sort()).toEqual(Object.keys(EVERY).sort())
 })
 
@@ -166,7 +166,7 @@ const rows = Object.entries(WRONG).flatMap(([name, codes]) =>
   Object.entries(codes).map(([code, [place, value]]) => [name, code, place, value]),
 )
 
-test.each(rows)('%s refuses arguments with %s on PostgreSQL, too', async (name, code, place, value) => {
+test.each(rows)('%s refuses arguments with %s on PostgreSQL too', async (name, code, place, value) => {
   const database = opened()
   const call = () => made(database.credits, name, argumentsWith(name, place, value))
   expect(await refusal(database, call)).toMatchObject({ code, retryable: false })

@@ -15,7 +15,7 @@ const USER_IDS = [
   ['ai_task', 'user_id'],
 ]
 
-/** Gives the ids of users, and all that refers to them, another type. */
+/** Gives the ids of users, and all columns that refer to them, another type. */
 const withUserIds = (type) => [
   ...['credit', 'media_tasks', 'ai_task'].map(
     (table) => `ALTER TABLE ${table} DROP CONSTRAINT ${table}_user_id_user_id_fk`,
@@ -28,7 +28,7 @@ const withUserIds = (type) => [
   ),
 ]
 
-/** What an app does for a user, as each function gives and takes ids. */
+/** The calls of an app for a user, with ids in each argument and result. */
 async function live(database, userId, taskId, sent = userId) {
   const { credits } = database
   const expiresAt = new Date(Date.now() + HOUR_MS)
@@ -67,16 +67,16 @@ async function live(database, userId, taskId, sent = userId) {
   expect(await violations(database)).toEqual([])
 }
 
-describe('the ids of users may be', () => {
+describe('the ids of users can be', () => {
   const UUID = randomUUID()
   const CASES = [
     ['uuid', UUID, UUID],
     ['integer', 7, 7],
-    ['integer, named by text', 7, '7'],
-    ['integer, named by a bigint', 7, 7n],
+    ['integer, passed as text', 7, '7'],
+    ['integer, passed as a bigint', 7, 7n],
     ['smallint', 7, 7],
     ['bigint', 7, 7],
-    // What a number would cut short comes as text, and is taken as it came.
+    // An id with too many digits for a number is returned as text, and accepted as text.
     ['bigint with more digits than a number has', '9007199254740993', '9007199254740993'],
     ['varchar(36)', UUID, UUID],
   ]
@@ -89,7 +89,7 @@ describe('the ids of users may be', () => {
     await live(database, userId, 't', sent)
   })
 
-  test.each(CASES)('%s, since a moment ago', async (title, userId, sent) => {
+  test.each(CASES)('%s, after a migration a moment ago', async (title, userId, sent) => {
     const database = await TestDatabase.fresh()
     expect(await database.credits.getRemainingCredits('1')).toBe(0)
     await database.run(...withUserIds(typeOf(title)))
@@ -121,7 +121,7 @@ describe('the ids of users may be', () => {
     }
   })
 
-  test('text: a number is no id', async () => {
+  test('text, and then a number is refused', async () => {
     const database = await TestDatabase.fresh()
     for (const call of [
       ({ getRemainingCredits }) => getRemainingCredits(7),
@@ -135,7 +135,7 @@ describe('the ids of users may be', () => {
   })
 })
 
-describe('all other ids may be uuid', () => {
+describe('all other ids can be uuid:', () => {
   const ALL_UUID = [
     ...withUserIds('uuid'),
     'ALTER TABLE media_tasks ALTER id TYPE uuid USING id::uuid, ALTER credit_id TYPE uuid USING credit_id::uuid',
@@ -143,7 +143,7 @@ describe('all other ids may be uuid', () => {
     'ALTER TABLE credit ALTER id TYPE uuid USING id::uuid',
   ]
 
-  test('the ids of tasks and of credit may be uuid', async () => {
+  test('the ids of tasks and of credit', async () => {
     const database = await TestDatabase.fresh()
     await database.run(...ALL_UUID)
     const [userId, taskId] = [randomUUID(), randomUUID()]
@@ -151,7 +151,7 @@ describe('all other ids may be uuid', () => {
     await live(database, userId, taskId)
   })
 
-  test('a new id of a column of uuid must be one', async () => {
+  test('a new id of such a column must be a uuid', async () => {
     const database = await TestDatabase.fresh()
     await database.run(...ALL_UUID)
     const userId = randomUUID()
@@ -169,7 +169,7 @@ describe('all other ids may be uuid', () => {
   })
 })
 
-describe('a type that can not hold what the ledger keeps', () => {
+describe('a type that can not hold the values of the ledger', () => {
   const alter = (table, column, type, using = `NULL::${type}`) => [
     `ALTER TABLE ${table} ALTER ${column} DROP DEFAULT, ALTER ${column} TYPE ${type} USING ${using}`,
   ]
@@ -202,7 +202,7 @@ describe('a type that can not hold what the ledger keeps', () => {
       'credit.transaction_type',
       'kind',
       ["CREATE TYPE kind AS ENUM ('grant', 'charge')", ...alter('credit', 'transaction_type', 'kind')],
-      'one that takes "consume"',
+      'an enum that has "consume"',
     ],
     [
       'credit.remaining_credits',
@@ -216,7 +216,7 @@ describe('a type that can not hold what the ledger keeps', () => {
   ]
 
   test.each(MISFITS)(
-    'is named before any credits move: %s of %s',
+    'is reported before credits move: %s of %s',
     async (column, type, statements, needed) => {
       const database = await TestDatabase.fresh()
       await database.run(...statements)
@@ -252,7 +252,7 @@ describe('a type that can not hold what the ledger keeps', () => {
     }
   })
 
-  test('doctor names a type that can not hold what the ledger keeps', async () => {
+  test('is reported by doctor', async () => {
     const database = await TestDatabase.fresh()
     await database.run(
       ...alter('credit', 'credits', 'numeric(10,2)'),
@@ -266,8 +266,8 @@ describe('a type that can not hold what the ledger keeps', () => {
   })
 })
 
-describe('rows with NULL where a column takes it', () => {
-  test('are read: a grant without a number, and one without credits', async () => {
+describe('rows with NULL in a column that allows it', () => {
+  test('are read, such as a grant without a transactionNo and one without credits', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 10)
     await database.run(
@@ -292,7 +292,7 @@ describe('rows with NULL where a column takes it', () => {
 })
 
 describe('columns of a type that is less common', () => {
-  test('hold the ledger: domains, timestamp(0), json, bigint, enums of words', async () => {
+  test('can hold the ledger, such as domains, timestamp(0), json, bigint and enums', async () => {
     const database = await TestDatabase.fresh()
     await database.run(
       'CREATE DOMAIN number AS varchar(30) NOT NULL',

@@ -9,7 +9,7 @@ const { start } = require('../helpers/processes')
 
 const INSUFFICIENT = 'INSUFFICIENT_CREDITS'
 
-/** A database with the isolation that its owner chose for all clients. */
+/** A database with this isolation level for all clients. */
 async function open(isolation, options) {
   const database = await TestDatabase.fresh(options)
   const name = database.store.name
@@ -23,8 +23,8 @@ async function balances(database, users) {
 
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0)
 
-describe.each(['read committed', 'serializable'])('isolation by default: %s', (isolation) => {
-  test('64 callers charge 1000 users, and the ledger is whole', async () => {
+describe.each(['read committed', 'serializable'])('with the default isolation %s', (isolation) => {
+  test('64 callers charge 1000 users, and the invariants hold', async () => {
     const database = await open(isolation)
     const users = await addUsers(database, 1000)
     const callers = await new Callers(database.credits, users).run(64, 6)
@@ -36,7 +36,7 @@ describe.each(['read committed', 'serializable'])('isolation by default: %s', (i
     expect(await violations(database)).toEqual([])
   })
 
-  test('16 callers of one hot user charge exactly the balance, and none starves', async () => {
+  test('16 callers of one user charge exactly the balance, and none starves', async () => {
     const [CALLERS, BALANCE] = [16, 160]
     const database = await open(isolation)
     await addUsers(database, 1, { grants: 4, credits: BALANCE / 4 })
@@ -55,7 +55,7 @@ describe.each(['read committed', 'serializable'])('isolation by default: %s', (i
     expect(await violations(database)).toEqual([])
   })
 
-  test('several processes make as many tasks of the same users as there are credits', async () => {
+  test('several processes create as many tasks of the same users as their credits allow', async () => {
     const [USERS, BALANCE, PROCESSES] = [2, 60, 3]
     const database = await open(isolation)
     const users = await addUsers(database, USERS, { grants: 3, credits: BALANCE / 3 })
@@ -70,7 +70,7 @@ describe.each(['read committed', 'serializable'])('isolation by default: %s', (i
     expect(await violations(database)).toEqual([])
   })
 
-  test("the app's own transactions beside charges leave the ledger whole", async () => {
+  test("the invariants hold for the app's own transactions beside charges", async () => {
     const ROUNDS = 30
     const database = await open(isolation)
     await addUsers(database, 1, { grants: 40, credits: 10 })
@@ -87,7 +87,7 @@ describe.each(['read committed', 'serializable'])('isolation by default: %s', (i
     expect(await violations(database)).toEqual([])
   })
 
-  test('a task fails eight times at once, and is refunded once', async () => {
+  test('a task that fails eight times at once is refunded once', async () => {
     const database = await open(isolation)
     const [user] = await addUsers(database, 1, { grants: 5, credits: 10 })
     const second = connection(database.url)
@@ -104,7 +104,7 @@ describe.each(['read committed', 'serializable'])('isolation by default: %s', (i
     expect(await violations(database)).toEqual([])
   })
 
-  test('refunds and charges of one user at once leave the ledger whole', async () => {
+  test('the invariants hold for concurrent refunds and charges of one user', async () => {
     const TASKS = 20
     const database = await open(isolation)
     const [user] = await addUsers(database, 1, { grants: TASKS, credits: 10 })

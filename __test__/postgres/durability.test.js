@@ -3,14 +3,14 @@
 const { TestDatabase, task } = require('../helpers/database')
 const { cliOn } = require('../helpers/cli')
 
-/** Each new row of `credit` says how its commit is going to be answered. */
+/** Each new row of `credit` records the synchronous_commit of its transaction. */
 const TELLING = [
   `CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS
     $$ BEGIN NEW.description := current_setting('synchronous_commit'); RETURN NEW; END $$`,
   'CREATE TRIGGER tell BEFORE INSERT ON credit FOR EACH ROW EXECUTE FUNCTION tell()',
 ]
 
-describe('a commit is answered when it is on the disk', () => {
+describe('a commit is answered when it is on the disk:', () => {
   test.each([
     ['off', 'on'],
     ['on', 'on'],
@@ -32,7 +32,7 @@ describe('a commit is answered when it is on the disk', () => {
     expect(durability.synchronousCommit).toBe(byDefault)
   })
 
-  test('doctor says that the default is another one', async () => {
+  test('doctor reports that the default of the server differs', async () => {
     const database = await TestDatabase.fresh()
     await database.sql(`ALTER DATABASE ${database.store.name} SET synchronous_commit = 'off'`)
     const { durability } = await database.credits.getDiagnostics()

@@ -4,7 +4,7 @@ const { TestDatabase } = require('../helpers/database')
 const { connect } = require('../..')
 const { connection } = require('../helpers/network')
 
-// How many connections the environment allows, as the app reads it.
+// The maximum number of connections in the environment, as the app reads it.
 
 const NAME = 'DB_MAX_CONNECTIONS'
 const before = process.env[NAME]
@@ -16,7 +16,7 @@ afterEach(() => {
 
 describe('DB_MAX_CONNECTIONS', () => {
   test.each([
-    // what it says, the option; the number in force
+    // the variable, the option; the number in force
     [undefined, undefined, 10],
     ['', undefined, 10],
     ['1', undefined, 1],
@@ -34,19 +34,19 @@ describe('DB_MAX_CONNECTIONS', () => {
     expect(await credits.getDiagnostics()).toMatchObject({ maxConnections: expected })
   })
 
-  test.each(['many', '1.5', ' 5', '5x', '1e1'])('%p is the first error of each call', async (value) => {
+  test.each(['many', '1.5', ' 5', '5x', '1e1'])('makes each call fail if it is %p', async (value) => {
     const database = await TestDatabase.fresh()
     process.env[NAME] = value
     const credits = connection(database.url)
     const error = { code: 'INVALID_ARGUMENT', field: NAME, message: expect.stringContaining(NAME) }
     await expect(credits.getRemainingCredits('u')).rejects.toMatchObject(error)
-    // What is wrong with a call itself comes first, and an app's build connects to nothing.
+    // Invalid arguments are reported first, and an app's build connects to nothing.
     await expect(credits.consumeCredits({ userId: 'u', credits: -1 })).rejects.toMatchObject({
       code: 'INVALID_AMOUNT',
     })
   })
 
-  test('is nothing to an SQLite file', async () => {
+  test('is ignored for an SQLite file', async () => {
     process.env[NAME] = 'many'
     const credits = connect({ url: ':memory:' })
     await credits.createTables()

@@ -18,7 +18,7 @@ function changed(url, parts) {
   return Object.assign(new URL(url), parts).href
 }
 
-/** Runs a load, breaks something in the middle of it, and goes on until it has recovered. */
+/** Runs a load, breaks something in the middle of it, and continues until it has recovered. */
 async function loadWhile(database, breakIt) {
   const users = await addUsers(database, 20)
   const callers = new Callers(database.credits, users)
@@ -39,10 +39,10 @@ async function loadWhile(database, breakIt) {
   return callers
 }
 
-describe('in the middle of a load every call has a true answer:', () => {
+describe('under load each call has a correct answer when', () => {
   test.each([
     ['the server is restarted', () => server.restart('fast')],
-    ['the server is restarted without a word', () => server.restart('immediate')],
+    ['the server is restarted without a shutdown', () => server.restart('immediate')],
     ['the server crashes', () => server.restart('crash')],
     ['a connection is ended by an administrator', terminate],
     ['a process of the server is killed', killBackend],
@@ -50,7 +50,7 @@ describe('in the middle of a load every call has a true answer:', () => {
     const database = await server.database()
     const callers = await loadWhile(database, () => breakIt(database))
     expect(BROKEN).toEqual(expect.arrayContaining(Object.keys(callers.codes)))
-    // One connection that breaks before its commit is made up for by another.
+    // A call whose connection breaks before its commit is repeated on another one.
     if (breakIt !== terminate) expect(callers.refusals.length).toBeGreaterThan(0)
     for (const { code, retryable } of callers.refusals) expect(retryable).toBe(code !== 'OUTCOME_UNKNOWN')
     expect(await callers.untrue(database)).toEqual([])
@@ -60,12 +60,12 @@ describe('in the middle of a load every call has a true answer:', () => {
   const others = `FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'idle in transaction'`
 
-  /** Those that are in a transaction, until there was one. */
+  /** Ends the connections that are in a transaction, until there was one. */
   async function terminate(database) {
     await until(async () => (await database.sql(`SELECT pg_terminate_backend(pid) ${others}`)).length > 0)
   }
 
-  /** Then the server ends all others too, and recovers. */
+  /** Then the server ends all other connections too, and recovers. */
   async function killBackend(database) {
     let busy = []
     await until(async () => (busy = await database.sql(`SELECT pid ${others}`)).length > 0)
@@ -74,7 +74,7 @@ describe('in the middle of a load every call has a true answer:', () => {
   }
 })
 
-describe('a call without a connection says why:', () => {
+describe('a call that gets no connection rejects with the cause:', () => {
   test.each([
     ['a wrong password', (url) => changed(url, { password: 'wrong' }), false, '28P01'],
     ['an unknown user', (url) => changed(url, { username: 'nobody' }), false, '28P01'],
@@ -88,7 +88,7 @@ describe('a call without a connection says why:', () => {
     expect(error.message).toContain(reason)
   })
 
-  test('the server is down, and comes back', async () => {
+  test('the server is stopped, and later started', async () => {
     const database = await server.database()
     await database.user('u', 10)
     await server.down('fast')
@@ -99,12 +99,12 @@ describe('a call without a connection says why:', () => {
     } finally {
       await server.up()
     }
-    // Without a moment's pause.
+    // Without a pause.
     expect((await createMediaTask(task('t', 'u'), 1)).id).toBe('t')
     expect(await violations(database)).toEqual([])
   })
 
-  test('connections of the pool that died while they were idle are not lent', async () => {
+  test('connections of the pool that died while they were idle are not used', async () => {
     const database = await server.database()
     const users = await addUsers(database, 20)
     expect((await new Callers(database.credits, users).run(20, 2)).codes).toEqual({})
@@ -125,7 +125,7 @@ describe('a call without a connection says why:', () => {
     expect({ databaseCode, retryable }).toEqual({ databaseCode: '42501', retryable: false })
   })
 
-  test('all connections of this process are in use, and the call waits its time', async () => {
+  test('all connections of this process are in use for connectTimeoutMs', async () => {
     const CONNECT_TIMEOUT_MS = 300
     const database = await TestDatabase.fresh({ maxConnections: 1, connectTimeoutMs: CONNECT_TIMEOUT_MS })
     const [u, v] = await addUsers(database, 2)
@@ -146,7 +146,7 @@ describe('a call without a connection says why:', () => {
   })
 })
 
-describe('a server that can not do something is told in the error:', () => {
+describe('an error has the cause when the server can not run a call:', () => {
   const SLOW = `
     CREATE FUNCTION sleeps() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(20); RETURN NEW; END';
     CREATE TRIGGER slow BEFORE INSERT ON credit FOR EACH ROW EXECUTE FUNCTION sleeps()`
@@ -215,7 +215,7 @@ describe('a server that can not do something is told in the error:', () => {
   })
 })
 
-/** A file system of a few megabytes, whose owner is the server's account. */
+/** A file system of a few megabytes that belongs to the server's account. */
 function smallDisk() {
   const folder = emptyFolder()
   const { uid, gid } = fs.statSync(server.dataFolder)
@@ -235,7 +235,7 @@ function smallDisk() {
   return folder
 }
 
-test('a commit that no standby has confirmed, and whose connection ends, is not said to have succeeded', async () => {
+test('a commit that no standby has confirmed, and whose connection ends, is not reported as a success', async () => {
   const database = await server.database({
     statementTimeoutMs: 500,
     busyTimeoutMs: 500,
@@ -258,7 +258,7 @@ test('a commit that no standby has confirmed, and whose connection ends, is not 
     expect(await charged).toMatchObject({ code: 'OUTCOME_UNKNOWN' })
   } finally {
     await standbys('')
-    // Those that wait go on.
+    // The waiting commits continue.
     await until(async () => (await server.admin.unsafe(waiting)).length === 0, 'no commit waits')
   }
   expect(await database.credits.getRemainingCredits('u')).toBe(95)

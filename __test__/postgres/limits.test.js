@@ -8,7 +8,7 @@ const { foreignTransaction, throughProxy } = require('../helpers/network')
 const { media, trial, trialsStayCounted, used } = require('../helpers/plans')
 const { evaluate } = require('../helpers/processes')
 
-// A plan's limits over a network that breaks, and with one connection, for which a call that has it must not wait.
+// A plan's limits over a network that breaks, and with one connection, which a call that holds it must not wait for.
 
 const USED_UP = 'FREE_TRIAL_USED_UP'
 const OPTIONS = { freeTrialLimit: 1, maxActive: 5 }
@@ -22,7 +22,7 @@ async function withUsers(options) {
   return database
 }
 
-/** The same, while the environment says how many connections there may be. */
+/** The same, with DB_MAX_CONNECTIONS in the environment. */
 async function withUsersIn(most) {
   const before = process.env.DB_MAX_CONNECTIONS
   process.env.DB_MAX_CONNECTIONS = most
@@ -44,14 +44,14 @@ describe.each([
     return { database, credits: database.credits }
   }
 
-  /** There was one connection all the time. */
+  /** Checks that there was only one connection. */
   async function hadOne(credits) {
     const { connections } = await credits.stats()
     expect(connections).toMatchObject({ most: 1, waiting: 0 })
     expect(connections.open).toBeLessThanOrEqual(1)
   }
 
-  test('every call comes to its end, many at once', async () => {
+  test('many concurrent calls all finish', async () => {
     const { database, credits } = await narrow()
     const kinds = [
       (at) => credits.createMediaTask(task(`paid${at % 20}`, 'u'), 2, { replay: true, maxActive: 1000 }),
@@ -78,13 +78,13 @@ describe.each([
       kinds[at % kinds.length](Math.floor(at / kinds.length)),
     )
     const codes = Object.keys(counted(settled))
-    // A task that has failed has nothing to settle.
+    // A failed task has nothing to settle.
     expect(codes.filter((code) => !['accepted', 'replayed', 'SETTLE_CONFLICT'].includes(code))).toEqual([])
     await hadOne(credits)
     expect(await used(database)).toBe(20)
   })
 
-  test('ten calls at once make three tasks and take one free trial', async () => {
+  test('ten concurrent calls create three tasks and use one free trial', async () => {
     const { database, credits } = await narrow()
     const tasks = await atOnce(10, (at) => credits.createMediaTask(task(`t${at}`, 'u'), 1, { maxActive: 3 }))
     expect(counted(tasks)).toEqual({ accepted: 3, TOO_MANY_ACTIVE_TASKS: 7 })
@@ -98,7 +98,7 @@ describe.each([
     expect(await used(database, 'v')).toBe(1)
   })
 
-  test('a refusal does not keep the connection', async () => {
+  test('a refusal frees the connection', async () => {
     const { database, credits } = await narrow()
     await credits.createMediaTask(trial('t'), 1, OPTIONS)
     for (let at = 0; at < 10; at++) {
@@ -123,7 +123,7 @@ describe.each([
   })
 })
 
-test('DB_MAX_CONNECTIONS=1 of a process: all of its calls come to their end', async () => {
+test('all calls of a process with DB_MAX_CONNECTIONS=1 finish', async () => {
   const database = await withUsers()
   const source = `
     const task = (id) => ({ id, userId: 'u', platform: 'x', videoUrl: 'y', isFreeTrial: true })
@@ -143,7 +143,7 @@ test('DB_MAX_CONNECTIONS=1 of a process: all of its calls come to their end', as
   expect(codes).toContain('done')
 })
 
-/** A database, and a connection to it that is open, behind a proxy. */
+/** A database, and an open connection to it behind a proxy. */
 async function open(options) {
   const database = await withUsers()
   const through = await throughProxy(database, options)
@@ -159,7 +159,7 @@ describe.each([
     createMediaTask(trial('new'), cost, { freeTrialLimit: limit, maxActive: 5 })
 
   test.each([0, 5])(
-    'it got through, and its answer was lost: the row, counted once (cost %i)',
+    'returns the row, counted once, if the COMMIT was written and its answer lost (cost %i)',
     async (cost) => {
       const { database, proxy, credits } = await open(options)
       atCommit(proxy, gotThrough)
@@ -170,7 +170,7 @@ describe.each([
     },
   )
 
-  test.each([0, 5])('it was lost: nothing is counted, and it can be tried again (cost %i)', async (cost) => {
+  test.each([0, 5])('counts nothing and is retryable if the COMMIT was lost (cost %i)', async (cost) => {
     const { database, proxy, credits } = await open(options)
     atCommit(proxy, wasLost)
     expect(await refusal(database, () => take(credits, 1, cost))).toMatchObject(UNAVAILABLE)
@@ -179,7 +179,7 @@ describe.each([
     expect(await used(database)).toBe(1)
   })
 
-  test('the connection breaks before it: it is tried again, and counted once', async () => {
+  test('is repeated and counted once if the connection breaks before the COMMIT', async () => {
     const { database, proxy, credits } = await open(options)
     loseNextAnswer(proxy)
     expect(await take(credits)).toMatchObject({ id: 'new' })
@@ -243,10 +243,10 @@ describe.each([
     expect(await used(database)).toBe(1)
   })
 
-  test('many at once, while connections break again and again', async () => {
+  test('stays correct for many concurrent calls while connections break', async () => {
     const { database, proxy, credits } = await open(options)
     let messages = 0
-    // Primes, so that they meet each of a transaction's messages.
+    // Primes, so that they hit each message of a transaction.
     proxy.onClientData = (_, connection) => {
       if (++messages % 13 === 0) connection.kill()
       else if (messages % 17 === 0) connection.loseAnswer()
@@ -267,7 +267,7 @@ describe.each([
   })
 })
 
-test("the app's own transaction, which is open: who comes after it sees what it has counted", async () => {
+test('a later call sees what an open transaction of the app has counted when it commits', async () => {
   const database = await withUsers()
   const app = await foreignTransaction(
     database,
@@ -281,7 +281,7 @@ test("the app's own transaction, which is open: who comes after it sees what it 
   expect(await call).toMatchObject({ code: USED_UP, used: 1, limit: 1 })
 })
 
-test("the app's own transaction, which is undone: nothing was counted", async () => {
+test('a later call does not see what a transaction of the app counted that is rolled back', async () => {
   const database = await withUsers()
   const app = await foreignTransaction(
     database,
@@ -294,11 +294,11 @@ test("the app's own transaction, which is undone: nothing was counted", async ()
   expect(await used(database)).toBe(1)
 })
 
-test('ten calls at once in two connections, serializable by default, take what there is', async () => {
+test('ten concurrent calls on two connections, serializable by default, use all trials that are left', async () => {
   const database = await withUsers()
   const name = database.store.name
   await database.sql(`ALTER DATABASE ${name} SET default_transaction_isolation = 'serializable'`)
-  // By another address it is another engine.
+  // Another address makes another engine.
   const both = [database.credits, (await throughProxy(database)).credits]
   const settled = await atOnce(20, (at) =>
     both[at % 2].createMediaTask(trial(`t${at}`), 1, { freeTrialLimit: 4, maxActive: 100 }),
@@ -311,7 +311,7 @@ describe('columns of other types:', () => {
   const retype = (table, column, type, using) =>
     `ALTER TABLE "${table}" ALTER ${column} DROP DEFAULT, ALTER ${column} TYPE ${type} USING ${using}`
 
-  // A counter and a mark in which free trials can be counted.
+  // Types of the counter and the flag in which free trials can be counted.
   test.each([
     ['user', 'free_trial_used', 'bigint', 'free_trial_used'],
     ['user', 'free_trial_used', 'smallint', 'free_trial_used'],
@@ -331,7 +331,7 @@ describe('columns of other types:', () => {
 })
 
 describe('columns in which free trials can not be counted:', () => {
-  // The task of a fork whose counter is a mark, or whose mark is a number or text.
+  // A fork whose counter is a flag, or whose flag is a number or text.
   test.each([
     ['user', 'free_trial_used', 'boolean', true],
     ['user', 'free_trial_used', 'text', true],
@@ -353,7 +353,7 @@ describe('columns in which free trials can not be counted:', () => {
     const error = await refusal(database, counted)
     expect(error).toMatchObject({ code: 'SCHEMA_MISMATCH', retryable: false })
     expect(error.message).toContain(`${table}.${column} is ${type}`)
-    // What looks at the counts afterwards knows them as the app has them.
+    // The checks afterwards expect the app's own types.
     await database.run(
       'ALTER TABLE "user" ALTER free_trial_used TYPE integer USING NULL',
       'ALTER TABLE media_tasks ALTER is_free_trial TYPE boolean USING NULL',

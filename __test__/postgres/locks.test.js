@@ -46,7 +46,7 @@ describe('while another client holds a lock,', () => {
     expect(error).toMatchObject(BUSY)
     expect(Date.now() - before).toBeGreaterThanOrEqual(BUSY_TIMEOUT_MS)
     expect(Date.now() - before).toBeLessThan(BUSY_TIMEOUT_MS + 2000)
-    // A caller that waits longer gets it.
+    // A caller that waits longer gets the lock.
     const longer = connection(`${database.url}?application_name=longer`)
     const waiting = CALLS[call](longer)
     await untilWaiting(database)
@@ -63,10 +63,10 @@ describe('while another client holds a lock,', () => {
     expect(await database.credits.hasActiveMediaTask('u0')).toBe(false)
   })
 
-  // Callers of one user wait for their turn; each of them has a deadline of its own.
+  // Callers of one user queue; each of them has its own deadline.
   test('many callers of one user give up together, not one after the other', async () => {
     const CALLERS = 12
-    // So long that a busy machine's own delays are not half of what they would wait one after the other.
+    // Long enough that delays of a busy machine stay below the time of waiting one after the other.
     const busyTimeoutMs = 1000
     const database = await open({ busyTimeoutMs })
     const foreign = await foreignTransaction(database, LOCK_USER)
@@ -95,8 +95,8 @@ describe('while another client holds a lock,', () => {
   })
 })
 
-describe('a deadlock is not an error, but tried again:', () => {
-  /** Who finds out about the circle first is undone. The other one here looks for it later. */
+describe('a deadlock is retried:', () => {
+  /** The transaction that detects the deadlock first is undone. The other one checks later. */
   const LOOKS_LATE = `SET LOCAL deadlock_timeout = '30s'`
   const DEADLOCKS = 'SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()'
 
@@ -117,12 +117,12 @@ describe('a deadlock is not an error, but tried again:', () => {
     await foreign.commit()
     expect(await waiting).toMatchObject({ userId: 'u0' })
     expect(await violations(database)).toEqual([])
-    // A session of the server says what it met when it ends.
+    // A server session reports its deadlocks when it ends.
     await database.credits.close()
     await until(async () => (await database.sql(DEADLOCKS))[0].deadlocks > 0, 'it was a deadlock')
   }
 
-  // All at once: it takes the server a second to find out.
+  // Concurrently: the server needs a second to detect a deadlock.
   test('another transaction locks the grants in another order, or the user last', async () => {
     await Promise.all([
       deadlock('createMediaTask', lockGrant(2), lockGrant(1)),
@@ -133,7 +133,7 @@ describe('a deadlock is not an error, but tried again:', () => {
   })
 })
 
-test('an orphan that died in its transaction holds no call up', async () => {
+test('a client that died in its transaction blocks no call', async () => {
   const database = await open()
   const foreign = await foreignTransaction(database, LOCK_USER, lockGrant(2))
   const waiting = CALLS.createMediaTask(database.credits)

@@ -15,21 +15,21 @@ const {
 const { violations } = require('../helpers/invariants')
 const { foreignTransaction, isCommit, throughProxy } = require('../helpers/network')
 
-// A connection breaks while it commits. The caller is told what is true, or that it is not known.
+// A connection breaks while it commits. The caller gets the true outcome, or OUTCOME_UNKNOWN.
 
-/** A user with two grants of 100, a task that cost 10, a charge, and a connection that is open, behind a proxy. */
+/** A user with two grants of 100, a task that cost 10, a charge, and an open connection behind a proxy. */
 async function open(options) {
   const database = await TestDatabase.fresh()
   await addUsers(database, 1)
   const through = await throughProxy(database, options)
   await through.credits.createMediaTask(task('t', 'u0'), 10)
-  // A charge of no task yet, which leaves the balance as it was.
+  // A charge without a task, and a grant of the same amount.
   await through.credits.createCredit({ userId: 'u0', credits: 10 })
   const { id: creditId } = await through.credits.consumeCredits({ userId: 'u0', credits: 10 })
   return { database, creditId, ...through }
 }
 
-/** The client is cut off; the server hears of the COMMIT when this is called. */
+/** The client is cut off; the server gets the COMMIT when this is called. */
 function delayCommit(proxy) {
   return new Promise((resolve) => {
     atCommit(proxy, (bytes, connection) => {
@@ -44,10 +44,10 @@ describe.each(INSERTS)('%s', (_, call, find) => {
   testInsert(open, call, find)
 
   test.each(['read committed', 'serializable'])(
-    'the COMMIT arrives late, while it is asked about: the row (%s)',
+    'returns the row if the COMMIT arrives late, while the call looks for it (%s)',
     async (isolation) => {
       const { database, proxy, credits, creditId } = await open()
-      // Holds for the connection that asks; those that are open keep what they have.
+      // For the connection that looks; open ones keep their setting.
       const name = database.store.name
       await database.sql(`ALTER DATABASE ${name} SET default_transaction_isolation = '${isolation}'`)
       const commit = delayCommit(proxy)
@@ -62,20 +62,20 @@ describe.each(INSERTS)('%s', (_, call, find) => {
     },
   )
 
-  test('the COMMIT arrives too late to be asked about: the outcome is unknown', async () => {
+  test('rejects with OUTCOME_UNKNOWN if the COMMIT arrives too late', async () => {
     const { database, proxy, credits, creditId } = await open({ busyTimeoutMs: 100 })
     const commit = delayCommit(proxy)
     const answer = call(credits, creditId).catch((error) => error)
     const arrive = await commit
     expect(await answer).toMatchObject(UNKNOWN)
     arrive()
-    // This waits until it has.
+    // This waits until it has arrived.
     await database.credits.createCredit({ userId: 'u0', credits: 1 })
     expect(await database.sql(find)).toHaveLength(1)
     expect(await violations(database)).toEqual([])
   })
 
-  test('no server can be asked: the outcome is unknown', async () => {
+  test('rejects with OUTCOME_UNKNOWN if no server can be reached', async () => {
     const { database, proxy, credits, creditId } = await open({ connectTimeoutMs: 1000 })
     let stopped
     atCommit(proxy, () => {
@@ -88,10 +88,10 @@ describe.each(INSERTS)('%s', (_, call, find) => {
   })
 })
 
-test('a refusal that was owed to charges which were lost with their COMMIT is none', async () => {
+test('a charge is not refused because of charges that were lost with their COMMIT', async () => {
   const { database, proxy, credits } = await open({ maxConnections: 2 })
   const lock = await foreignTransaction(database, `SELECT 1 FROM "user" WHERE id = 'u0' FOR UPDATE`)
-  // The first one waits for the lock, and all others, for more than there is, wait for it.
+  // The first charge waits for the lock, and all others, for more than the balance, wait for it.
   const first = credits.consumeCredits({ userId: 'u0', credits: 1 })
   await untilWaiting(database)
   const others = Array.from({ length: 5 }, () =>
@@ -119,7 +119,7 @@ test('a refusal that was owed to charges which were lost with their COMMIT is no
 describe('chargeMediaTask', () => {
   const step = ({ chargeMediaTask }) => chargeMediaTask('t', { credits: 5 }, { status: 'translating' })
 
-  test('the COMMIT got through, its answer was lost: the task', async () => {
+  test('returns the task if the COMMIT was written and its answer was lost', async () => {
     const { database, proxy, credits } = await open()
     atCommit(proxy, gotThrough)
     const { status, creditId } = await step(credits)
@@ -129,7 +129,7 @@ describe('chargeMediaTask', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('the COMMIT was lost: nothing was written, and it can be tried again', async () => {
+  test('writes nothing and is retryable if the COMMIT was lost', async () => {
     const { database, proxy, credits } = await open()
     atCommit(proxy, wasLost)
     expect(await refusal(database, () => step(credits))).toMatchObject(UNAVAILABLE)
@@ -151,13 +151,13 @@ test.each([
   expect(await violations(database)).toEqual([])
 })
 
-test("a task with the same id that is another caller's is not taken for one's own", async () => {
+test('a lost call does not return the task of another caller with the same id', async () => {
   const { database, proxy, credits } = await open()
   const commit = delayCommit(proxy)
   const answer = credits.createMediaTask(task('new', 'u0'), 10).catch((error) => error)
   await commit
   await untilWaiting(database)
-  // The first one waits for the transaction that is stuck, and is then before the one that asks, or after it.
+  // The first one waits for the stuck transaction, and then comes before or after the call that looks.
   const terminate = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE datname = current_database() AND state = 'idle in transaction'`
   const other = database.credits.createMediaTask(task('new', 'u0'), 20)
@@ -172,11 +172,11 @@ test("a task with the same id that is another caller's is not taken for one's ow
 
 testRefund(open)
 
-test('all connections break again and again, wherever they are', async () => {
+test('answers are correct while all connections break again and again', async () => {
   const { database, proxy, credits } = await open()
   const users = await addUsers(database, 10, { prefix: 'v' })
   let messages = 0
-  // A prime, so that it meets each of a transaction's messages.
+  // A prime, so that it hits each message of a transaction.
   proxy.onClientData = (_, connection) => {
     if (++messages % 23 === 0) connection.kill()
     else if (messages % 29 === 0) connection.loseAnswer()
@@ -184,7 +184,7 @@ test('all connections break again and again, wherever they are', async () => {
   }
   const callers = await new Callers(credits, users).run(8, 40)
   expect(callers.codes).toHaveProperty('DATABASE_UNAVAILABLE')
-  // It is not known only where the look for a commit breaks too, as the tests above have it: here by chance.
+  // The outcome is unknown only if the query for a commit breaks too, as in the tests above: here by chance.
   expect(['DATABASE_UNAVAILABLE', 'OUTCOME_UNKNOWN']).toEqual(
     expect.arrayContaining(Object.keys(callers.codes)),
   )

@@ -7,7 +7,7 @@ const { Callers, addUsers, until } = require('../helpers/callers')
 const { violations } = require('../helpers/invariants')
 const { isCommit, afterwards, connection, throughProxy } = require('../helpers/network')
 
-// A network that says nothing is worse than one that breaks: a timeout must end the call, and soon.
+// A silent network is worse than a broken one: a timeout must end the call soon.
 
 const TIMEOUTS = { statementTimeoutMs: 500, busyTimeoutMs: 200, connectTimeoutMs: 500 }
 /** A silent server is given up two seconds after it should have given up itself. */
@@ -20,7 +20,7 @@ async function open() {
   await addUsers(database, 1)
   const through = await throughProxy(database, TIMEOUTS)
   const create = () => through.credits.createMediaTask(task('t', 'u0'), 10)
-  // On a busy machine a connection may take longer than these tests allow it. Nothing was written then.
+  // On a busy machine a connection may take longer than these tests allow. Then nothing was written.
   const isCreated = () =>
     create().then(Boolean, (error) => {
       if (error.code !== 'DATABASE_UNAVAILABLE') throw error
@@ -30,7 +30,7 @@ async function open() {
   return { database, ...through }
 }
 
-/** The error of a call, and that it came in time. */
+/** The error of a call, which must come in time. */
 async function givenUp(call, longestMs) {
   const before = Date.now()
   const error = await call().catch((error) => error)
@@ -38,7 +38,7 @@ async function givenUp(call, longestMs) {
   return error
 }
 
-/** What was held back arrives now; whatever comes of it does before the next write of this user. */
+/** Lets held messages arrive; their effects come before the next write of this user. */
 async function resume({ database, proxy }) {
   proxy.resume()
   await until(async () => {
@@ -49,7 +49,7 @@ async function resume({ database, proxy }) {
 }
 
 describe('a network that stalls', () => {
-  test('on a network that stalls before a transaction each call fails in time', async () => {
+  test('before a transaction makes each call fail in time', async () => {
     const through = await open()
     const { database, proxy, credits } = through
     const before = await database.everything()
@@ -77,7 +77,7 @@ describe('a network that stalls', () => {
     ({ updateMediaTaskById }) => updateMediaTaskById('t', { status: 'failed' }),
   ]
 
-  test('on a network that stalls before a COMMIT the outcome is unknown', async () => {
+  test('before a COMMIT makes the outcome unknown', async () => {
     const stalled = COMMITS.map(async (call) => {
       const through = await open()
       const { database, proxy, credits } = through
@@ -94,7 +94,7 @@ describe('a network that stalls', () => {
     await Promise.all(stalled)
   })
 
-  test('on a network that stalls while a connection is made the call fails in time', async () => {
+  test('while a connection is made makes the call fail in time', async () => {
     const database = await TestDatabase.fresh()
     const { proxy, credits } = await throughProxy(database, TIMEOUTS)
     proxy.stall()
@@ -105,7 +105,7 @@ describe('a network that stalls', () => {
     expect(await credits.getRemainingCredits('u0')).toBe(0)
   })
 
-  test('on a network that stalls in the middle of a load no call waits for ever', async () => {
+  test('under load makes no call wait for ever', async () => {
     const through = await open()
     const { database, proxy, credits } = through
     const users = await addUsers(database, 10, { prefix: 'v' })
@@ -133,13 +133,13 @@ describe('a network that stalls', () => {
   })
 })
 
-test('all connections may be cut at once: every call has an answer that is true', async () => {
+test('each call has a correct answer when all connections are cut at once', async () => {
   const { database, proxy, credits } = await open()
   const users = await addUsers(database, 10, { prefix: 'v' })
   await new Callers(credits, users).run(10, 2)
   proxy.killConnections()
   const callers = await new Callers(credits, users, 'after').run(10, 3)
-  // Those that were on their way before this process heard of it may fail, but only they.
+  // Only calls that were under way when the connections were cut may fail.
   expect(Object.keys(callers.codes).filter((code) => code !== 'DATABASE_UNAVAILABLE')).toEqual([])
   expect(callers.refusals.length).toBeLessThanOrEqual(10)
   expect(await callers.untrue(database)).toEqual([])

@@ -8,8 +8,8 @@ const { afterwards, appClient, connection } = require('../helpers/network')
 const { describeWithPgBouncer, startPgBouncer } = require('../helpers/pgbouncer')
 const { startProxy } = require('../helpers/proxy')
 
-// The pooler stays, and the connection behind it breaks. The client is told so by an error of severity FATAL, as if
-// the server had refused something, whatever became of the COMMIT.
+// The pooler stays, and its connection to the server breaks. The client gets an error of severity FATAL, as if
+// the server had refused the statement, whether or not the COMMIT was written.
 
 /** A user with two grants of 100, a task that cost 10, and a charge; a connection through PgBouncer, a proxy behind it. */
 async function open(options, settings) {
@@ -21,7 +21,7 @@ async function open(options, settings) {
   afterwards(() => pooler.stop())
   const credits = connection(pooler.url, options)
   await credits.createMediaTask(task('t', 'u0'), 10)
-  // A charge of no task yet, which leaves the balance as it was.
+  // A charge without a task, and a grant of the same amount.
   await credits.createCredit({ userId: 'u0', credits: 10 })
   const { id: creditId } = await credits.consumeCredits({ userId: 'u0', credits: 10 })
   return { database, proxy, url: pooler.url, credits, creditId }
@@ -41,11 +41,11 @@ describeWithPgBouncer('behind PgBouncer the connection breaks', () => {
 
   testRefund(open)
 
-  test('again and again, wherever it is: what callers are told is true', async () => {
+  test('callers get correct answers while the connection breaks again and again', async () => {
     const { database, proxy, credits } = await open({}, { server_login_retry: 1 })
     const users = await addUsers(database, 10, { prefix: 'v' })
     let messages = 0
-    // Primes, so that they meet each of a transaction's messages. A pooler that can't log in waits for seconds.
+    // Primes, so that they hit each message of a transaction. A pooler that can't log in waits for seconds.
     const ROUND_TRIPS_OF_A_LOGIN = 3
     proxy.onClientData = (_, connection) => {
       if (connection.roundTrips < ROUND_TRIPS_OF_A_LOGIN) return true
@@ -66,7 +66,7 @@ describeWithPgBouncer('PgBouncer has no connection in time (query_wait_timeout)'
   const settings = { query_wait_timeout: 1 }
   const charge = ({ consumeCredits }) => consumeCredits({ userId: 'u0', credits: 5 })
 
-  test('a charge that meets it twice can be tried again, and has written nothing', async () => {
+  test('a charge whose connection breaks twice is retryable, and has written nothing', async () => {
     const { database, url, credits } = await open({}, settings)
     const other = await takeConnection(url)
     expect(await refusal(database, () => charge(credits))).toMatchObject(UNAVAILABLE)
@@ -75,7 +75,7 @@ describeWithPgBouncer('PgBouncer has no connection in time (query_wait_timeout)'
     expect(await credits.getRemainingCredits('u0')).toBe(185)
   })
 
-  test('a charge that meets it once is tried again', async () => {
+  test('a charge whose connection breaks once is repeated', async () => {
     const { url, credits } = await open({}, settings)
     const other = await takeConnection(url)
     const charged = charge(credits)

@@ -7,7 +7,7 @@ const { afterwards, connection, foreignTransaction } = require('../helpers/netwo
 const { describeWithPgBouncer, startPgBouncer } = require('../helpers/pgbouncer')
 const { start } = require('../helpers/processes')
 
-// In transaction mode each transaction may meet another connection of the server: nothing of a session may be used.
+// In transaction mode each transaction may use another connection of the server: it must not depend on a session.
 
 const POOL_SIZE = 3
 
@@ -19,7 +19,7 @@ async function open(options, settings) {
 }
 
 describeWithPgBouncer('through PgBouncer in transaction mode', () => {
-  test('more connections than the pooler has: 32 callers, 100 users', async () => {
+  test('32 callers charge 100 users with more connections than the pooler has', async () => {
     const { database, credits } = await open({ maxConnections: 20 })
     const users = await addUsers(database, 100)
     const callers = await new Callers(credits, users).run(32, 8)
@@ -32,7 +32,7 @@ describeWithPgBouncer('through PgBouncer in transaction mode', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('a hot user: exactly the balance is charged', async () => {
+  test('concurrent charges of one user charge exactly the balance', async () => {
     const { database, credits } = await open()
     await addUsers(database, 1, { grants: 4, credits: 10 })
     const submits = Array.from({ length: 60 }, (_, at) =>
@@ -56,7 +56,7 @@ describeWithPgBouncer('through PgBouncer in transaction mode', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('timeouts and the schema are those of each process, though they share connections', async () => {
+  test('each process has its own timeouts and schema on shared connections', async () => {
     const { database, url, credits } = await open({ busyTimeoutMs: 200 })
     await addUsers(database, 1)
     await database.sql('CREATE SCHEMA app')
@@ -64,7 +64,7 @@ describeWithPgBouncer('through PgBouncer in transaction mode', () => {
     const foreign = await foreignTransaction(database, `SELECT 1 FROM "user" FOR UPDATE`)
     const error = await refusal(database, () => credits.createMediaTask(task('new', 'u0'), 1))
     expect(error).toMatchObject({ code: 'DATABASE_BUSY', retryable: true })
-    // Another client of the same pooler still has the timeout of its own.
+    // Another client of the same pooler still has its own timeout.
     const running = start('remote-submitter.js', [url, 'p', 1, 1, 1])
     await untilWaiting(database)
     await foreign.commit()
@@ -88,7 +88,7 @@ describeWithPgBouncer('through PgBouncer in transaction mode', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('the connections of the pooler end', async () => {
+  test('calls succeed after the connections of the pooler were ended', async () => {
     const { database, credits } = await open()
     await addUsers(database, 1)
     await credits.createMediaTask(task('t', 'u0'), 1)

@@ -39,7 +39,7 @@ const secured = (table, ...policies) => [
   }),
 ]
 
-/** What an app does, by this connection. */
+/** The calls of an app on this connection. */
 async function live({ database, credits }) {
   await credits.createCredit({ userId: 'u', credits: 10 })
   await credits.createMediaTask(task('t', 'u'), 15, { maxActive: 5 })
@@ -55,7 +55,7 @@ async function live({ database, credits }) {
 
 const USER_FORMS = [
   ['a table that the role may only read', { user: 'SELECT' }, () => []],
-  ['a table of which it may only read the ids', { user: 'SELECT (id)' }, () => []],
+  ['a table of which the role may only read the ids', { user: 'SELECT (id)' }, () => []],
   ['a table without a policy for UPDATE', {}, () => secured('user', 'SELECT')],
   [
     'a view',
@@ -77,29 +77,32 @@ const USER_FORMS = [
   ],
 ]
 
-describe('users whose rows can not be locked are charged all the same:', () => {
-  test.each(USER_FORMS)('%s: all that an app does', async (_, granted, statements) => {
+describe('users whose rows can not be locked can be charged:', () => {
+  test.each(USER_FORMS)('%s, with all calls of an app', async (_, granted, statements) => {
     await withRole(granted, statements, live)
   })
 
-  // The owner's connection locks the user's row, the role's takes its turns by the user's id.
-  test.each(USER_FORMS.slice(0, 3))('%s: charges of both roles at once', async (_, granted, statements) => {
-    await withRole(granted, statements, async ({ database, credits }) => {
-      const both = [database.credits, credits]
-      const calls = Array.from({ length: 40 }, (_, at) =>
-        both[at % 2].createMediaTask(task(`t${at}`, 'u'), 1).then(
-          () => 'created',
-          ({ code }) => code,
-        ),
-      )
-      const came = await Promise.all(calls)
-      expect(came.filter((code) => code === 'created')).toHaveLength(10)
-      expect(new Set(came)).toEqual(new Set(['created', 'INSUFFICIENT_CREDITS']))
-      expect(await violations(database)).toEqual([])
-    })
-  })
+  // The owner's connection locks the user's row, the role's connection takes an advisory lock by the user's id.
+  test.each(USER_FORMS.slice(0, 3))(
+    '%s, with concurrent charges of both roles',
+    async (_, granted, statements) => {
+      await withRole(granted, statements, async ({ database, credits }) => {
+        const both = [database.credits, credits]
+        const calls = Array.from({ length: 40 }, (_, at) =>
+          both[at % 2].createMediaTask(task(`t${at}`, 'u'), 1).then(
+            () => 'created',
+            ({ code }) => code,
+          ),
+        )
+        const came = await Promise.all(calls)
+        expect(came.filter((code) => code === 'created')).toHaveLength(10)
+        expect(new Set(came)).toEqual(new Set(['created', 'INSUFFICIENT_CREDITS']))
+        expect(await violations(database)).toEqual([])
+      })
+    },
+  )
 
-  test('calls for one user take turns', async () => {
+  test('and calls for one user run one after the other', async () => {
     await withRole(
       { user: 'SELECT' },
       () => [],
@@ -107,7 +110,7 @@ describe('users whose rows can not be locked are charged all the same:', () => {
         const { createMediaTask, refundCredits, consumeCredits, createCredit } = credits
         await createMediaTask(task('t', 'u'), 1)
         const charge = await consumeCredits({ userId: 'u', credits: 1 })
-        // As another process of this role does.
+        // Like another process of this role.
         await database.run('BEGIN', "SELECT pg_advisory_xact_lock(hashtextextended('u', 7163217633))")
         for (const call of [
           () => consumeCredits({ userId: 'u', credits: 1 }),
@@ -126,7 +129,7 @@ describe('users whose rows can not be locked are charged all the same:', () => {
   })
 })
 
-describe('what a role lacks is named, and nothing is written', () => {
+describe('an error names what a role lacks, and nothing is written:', () => {
   const charge = ({ consumeCredits }) => consumeCredits({ userId: 'u', credits: 1 })
   const create = ({ createMediaTask }) => createMediaTask(task('t', 'u'), 1)
   const balance = ({ getRemainingCredits }) => getRemainingCredits('u')
@@ -191,7 +194,7 @@ describe('what a role lacks is named, and nothing is written', () => {
       const { json } = await cliOn({ url }, 'doctor', '--json')
       const checks = json.checks.filter(({ name }) => name === 'privileges').map(({ message }) => message)
       expect(checks.join()).toMatch(said)
-      // The advice is a statement that helps, at once.
+      // The statement in the advice works at once.
       const [, advice] = error.message.match(/((GRANT|CREATE POLICY) .*;)/)
       await database.run(advice)
       const after = await call(credits).catch(({ message }) => message)

@@ -10,7 +10,7 @@ const { afterwards, connection } = require('../helpers/network')
 const { startProxy } = require('../helpers/proxy')
 const { caughtUp, clientOn, ownPair, urlOfHosts, urlOn } = require('../helpers/standby')
 
-// A URL that names a primary and its standby: whichever is first, and whichever of them is the primary by now.
+// A URL that names a primary and its standby, in each order, also after the standby was promoted.
 
 const pair = ownPair()
 const { primary, standby } = pair
@@ -29,7 +29,7 @@ describe('with a standby and its primary in one URL,', () => {
   const first = (database, parameters) => connection(urlOfHosts(database, [standby, primary], parameters))
 
   test.each(['', '?target_session_attrs=read-write', '?target_session_attrs=primary'])(
-    'the primary is charged and says the balance, though the standby is first (%s)',
+    'the primary is charged and read, although the standby is first (%s)',
     async (parameters) => {
       const database = await open()
       const credits = first(database, parameters)
@@ -42,7 +42,7 @@ describe('with a standby and its primary in one URL,', () => {
   )
 
   test.each(['?target_session_attrs=standby', '?target_session_attrs=prefer-standby'])(
-    'the standby is read if it is asked for (%s)',
+    'the standby is read if the URL demands it (%s)',
     async (parameters) => {
       const database = await open()
       const reader = connection(urlOfHosts(database, [primary, standby], parameters))
@@ -56,13 +56,13 @@ describe('with a standby and its primary in one URL,', () => {
       }
       await caughtUp(pair)
       expect(await reader.getRemainingCredits('u0')).toBe(199)
-      // It is what was asked for: no other server is looked for, and none ever takes the write.
+      // The URL demands it: no other server is tried, and none accepts the write.
       const error = await charge(reader).catch((error) => error)
       expect(error).toMatchObject({ code: 'DATABASE_ERROR', databaseCode: '25006', retryable: false })
     },
   )
 
-  test('the primary is asked when the standby before it is down', async () => {
+  test('the primary is used when the standby before it is down', async () => {
     const database = await open()
     await standby.down()
     try {
@@ -73,7 +73,7 @@ describe('with a standby and its primary in one URL,', () => {
     expect(await database.credits.getRemainingCredits('u0')).toBe(199)
   })
 
-  test('the primary is asked within connectTimeoutMs when the standby before it is silent', async () => {
+  test('the primary is used within connectTimeoutMs when the standby before it is silent', async () => {
     const database = await open()
     const proxy = await startProxy(standby.url)
     afterwards(() => proxy.stop())
@@ -82,7 +82,7 @@ describe('with a standby and its primary in one URL,', () => {
     expect(await database.credits.getRemainingCredits('u0')).toBe(199)
   })
 
-  test('the primary is asked when the standby before it takes no connections (57P03)', async () => {
+  test('the primary is used when the standby before it accepts no connections (57P03)', async () => {
     const database = await open()
     const settings = path.join(standby.dataFolder, 'postgresql.conf')
     const before = fs.readFileSync(settings)
@@ -102,7 +102,7 @@ describe('with a standby and its primary in one URL,', () => {
   })
 })
 
-test('no call hears of it when the standby is promoted and the primary demoted', async () => {
+test('no call fails when the standby is promoted and the primary demoted', async () => {
   const CHARGES = 40
   const database = await open()
   const both = connection(urlOfHosts(database, [primary, standby]))
@@ -123,7 +123,7 @@ test('no call hears of it when the standby is promoted and the primary demoted',
     expect(counted(await charges(both))).toEqual({ accepted: CHARGES })
     expect((await both.createMediaTask(task('t', 'u0'), 1)).id).toBe('t')
     expect(await both.getRemainingCredits('u0')).toBe(200 - 2 * CHARGES - 1)
-    // It was told no before, and its connections are the same.
+    // This server refused writes before, and its connections are the same.
     await charge(alone)
     expect(await alone.getRemainingCredits('u0')).toBe(200 - 2 * CHARGES - 2)
     const rows = async (table) => [...(await promoted.unsafe(`SELECT * FROM ${table}`))]

@@ -5,14 +5,14 @@ const net = require('node:net')
 const { setTimeout: sleep } = require('node:timers/promises')
 const { startProxy } = require('../helpers/proxy')
 
-// The tool that counts round trips must itself be right: here before a server that says everything twice.
+// The proxy that counts round trips must itself be right: here in front of a server that repeats each message.
 
 const stops = []
 afterEach(async () => {
   for (const stop of stops.splice(0).reverse()) await stop()
 })
 
-/** A proxy before the server, and a client that keeps what it hears. */
+/** A proxy in front of the server, and a client that stores what it receives. */
 async function connected() {
   const server = net.createServer((socket) => {
     socket.on('error', () => {})
@@ -35,7 +35,7 @@ async function connected() {
   return { proxy, client, say }
 }
 
-test('a question and its answer are one round trip', async () => {
+test('the proxy counts a query and its answer as one round trip', async () => {
   const { proxy, say } = await connected()
   expect(await say('a')).toBe('aa')
   expect(await say('b')).toBe('aabb')
@@ -45,7 +45,7 @@ test('a question and its answer are one round trip', async () => {
   expect(proxy.roundTrips()).toEqual({ total: 1, perConnection: [1] })
 })
 
-test('questions that follow each other without waiting are one round trip, and take one delay', async () => {
+test('the proxy counts pipelined queries as one round trip with one delay', async () => {
   const { proxy, client } = await connected()
   proxy.delayMs = 300
   const before = Date.now()
@@ -53,13 +53,13 @@ test('questions that follow each other without waiting are one round trip, and t
   await sleep(10)
   client.write('bc')
   while (client.heard.length < 6) await sleep(1)
-  // The server may get both at once.
+  // The server may receive both at once.
   expect(['aabcbc', 'abcabc']).toContain(client.heard)
   expect(Date.now() - before).toBeGreaterThanOrEqual(300)
   expect(proxy.roundTrips().total).toBe(1)
 })
 
-test('what is stalled arrives when it goes on', async () => {
+test('stalled messages arrive when the proxy continues', async () => {
   const { proxy, client, say } = await connected()
   proxy.stall()
   const answer = say('a')
@@ -71,7 +71,11 @@ test('what is stalled arrives when it goes on', async () => {
 
 test.each([
   ['all connections are cut', (proxy) => proxy.killConnections(), 1],
-  ['a message is cut off', (proxy) => (proxy.onClientData = (_, connection) => connection.kill()), 1],
+  [
+    'the connection is cut at a message',
+    (proxy) => (proxy.onClientData = (_, connection) => connection.kill()),
+    1,
+  ],
   ['an answer is lost', (proxy) => (proxy.onClientData = (_, connection) => connection.loseAnswer()), 2],
 ])('%s', async (_, cut, roundTrips) => {
   const { proxy, client, say } = await connected()

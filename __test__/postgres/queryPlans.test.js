@@ -6,20 +6,20 @@ const { connect } = require('../..')
 const { TestDatabase, aiTask, task } = require('../helpers/database')
 const { until } = require('../helpers/callers')
 
-// With a busy app's tables no statement may read all of one: each finds its rows by an index.
+// With large tables no statement may read a whole table: each finds its rows by an index.
 
 const SQL = path.join(__dirname, '../../src/storage/dialect/postgres/sql')
 const USERS = 10_000
 const CREDITS = 1_000_000
 const TASKS = 250_000
-/** Users who can pay for several calls. */
+/** Users with credits for several calls. */
 const RICH = [20, 21, 22]
 
 const NOW = `timestamp '${new Date().toISOString().slice(0, -1)}'`
 
-/** Each user has grants, one before each of its charges, and the charge has drawn all of it or the half. */
+/** Each user has grants, one before each of its charges, and the charge has drawn all or half of it. */
 const SEED = [
-  // Rows that refer to each other need not be checked here.
+  // Foreign keys need not be checked here.
   'SET session_replication_role = replica',
   `INSERT INTO "user" (id, name, email) SELECT 'u' || at, 'u', at || '@example.test'
     FROM generate_series(0, ${USERS - 1}) AS at`,
@@ -53,7 +53,7 @@ const SEED = [
   'ANALYZE',
 ]
 
-/** Arguments of each statement, in the order of its `$1`, `$2`, …; with the types that this package says. */
+/** Arguments of each statement, in the order of its `$1`, `$2`, …, with the types that this package declares. */
 const ARGUMENTS = {
   'balance.sql': [`'u7'`, NOW],
   'charges.sql': [`ARRAY['c7', 'c8']`],
@@ -71,7 +71,7 @@ const ARGUMENTS = {
   'task_facts.sql': [`'t7'`],
   'tasks_at_risk.sql': [`ARRAY['u7']`, `ARRAY['pending']`],
 }
-/** What stands for a name in braces. */
+/** The text of a name in braces. */
 const NAMES = {
   behind: "user_id > 'u7'",
   charge: '$1',
@@ -89,7 +89,7 @@ const NAMES = {
   touch: '',
   users: '$1',
 }
-/** These ask about the tables themselves. */
+/** Statements about the tables themselves. */
 const OTHERS = [
   'access.sql',
   'columns.sql',
@@ -103,12 +103,12 @@ const OTHERS = [
   'within_version.sql',
 ]
 
-/** Every node of a plan. */
+/** Each node of a plan. */
 function nodes(plan) {
   return [plan, ...(plan.Plans ?? []).flatMap(nodes)]
 }
 
-/** What a plan reads from beginning to end. */
+/** The tables that a plan reads as a whole. */
 const scanned = (plan) =>
   nodes(plan)
     .filter((node) => node['Node Type'] === 'Seq Scan')
@@ -122,7 +122,7 @@ beforeAll(async () => {
   await database.run(...SEED)
 })
 
-test('every statement is known here', () => {
+test('each statement is tested here', () => {
   expect(fs.readdirSync(SQL).sort()).toEqual([...Object.keys(ARGUMENTS), ...OTHERS].sort())
 })
 
@@ -175,7 +175,7 @@ const CALLS = [
       ),
   ],
   [
-    'three createMediaTask at once',
+    'three concurrent calls of createMediaTask',
     ({ createMediaTask }) => Promise.all(RICH.map((at) => createMediaTask(task(`one${at}`, `u${at}`), 120))),
   ],
   ['a replay', ({ createMediaTask }) => createMediaTask(task('new', 'u7'), 120, { replay: true })],
@@ -246,12 +246,12 @@ const CALLS = [
   ['getCreditsCount', ({ getCreditsCount }) => getCreditsCount({ userId: 'u7', transactionType: 'grant' })],
 ]
 
-// With the statements that are made as they are needed.
-test.each(CALLS)('%s reads no table from beginning to end', async (_, call) => {
+// Including statements that are composed at run time.
+test.each(CALLS)('%s reads no whole table', async (_, call) => {
   const before = await scans()
   const credits = connect({ url: database.url })
   await call(credits)
-  // A session of the server has told what it read when it has ended.
+  // A server session reports what it read when it ends.
   await credits.close()
   const others = `SELECT 1 FROM pg_stat_activity
     WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()`

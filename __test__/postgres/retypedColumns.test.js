@@ -3,7 +3,7 @@
 const { TestDatabase, task } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 
-/** A database with a task, whose tables this process has looked at, and whose `own` column has another type since. */
+/** A database with a task, whose tables this process has read, and whose `own` column has got another type since. */
 async function retyped(before, type, using) {
   const database = await TestDatabase.fresh()
   await database.sql(`ALTER TABLE media_tasks ADD COLUMN own ${before[0]}`)
@@ -44,7 +44,7 @@ describe('a column that gets another type while the app runs', () => {
   ]
 
   test.each(CHANGES.map((change) => [change]))(
-    'is read and written as it is now: %j',
+    'is read and written with its new type: %j',
     async ([before, stored, type, expected, using]) => {
       for (const call of CALLS) {
         const database = await retyped([before, stored], type, using)
@@ -54,7 +54,7 @@ describe('a column that gets another type while the app runs', () => {
     },
   )
 
-  test('a call that is committed has succeeded, though no other can follow', async () => {
+  test('does not make a committed call fail, although no other can follow', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 10)
     await database.credits.createMediaTask(task('t', 'u'), 1)
@@ -78,7 +78,7 @@ describe('a column that gets another type while the app runs', () => {
       ({ refundCredits }, charge) => refundCredits(charge.id),
       ({ getStatement }) => getStatement('u'),
     ]
-    // A balance adds up one column, and reads no other.
+    // A balance reads only one column.
     for (const call of calls.slice(column === 'remaining_credits' ? 0 : 1)) {
       const database = await TestDatabase.fresh()
       await database.user('u', 10)
@@ -96,8 +96,8 @@ describe('a column that gets another type while the app runs', () => {
   })
 })
 
-describe('a schema that is made anew under load', () => {
-  test('while a schema is made anew in one transaction every call is answered as before', async () => {
+describe('under load', () => {
+  test('each call is answered as before while a schema is made again in one transaction', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 1000)
     let done = false
@@ -112,7 +112,7 @@ describe('a schema that is made anew under load', () => {
       `CREATE TABLE app.${table} (LIKE public.${table} INCLUDING ALL)`,
       `INSERT INTO app.${table} SELECT * FROM public.${table}`,
     ])
-    // In the order in which a charge locks its rows, so that neither waits for the other.
+    // In the order in which a charge locks its rows, so that there is no deadlock.
     const tables = ['"user"', 'credit', 'media_tasks', 'ai_task']
     for (let time = 0; time < 3; time++) {
       await database.run(

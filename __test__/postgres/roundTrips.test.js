@@ -6,7 +6,7 @@ const { violations } = require('../helpers/invariants')
 const { throughProxy } = require('../helpers/network')
 const { measured, warm } = require('../helpers/round-trips')
 
-// A hosted database is milliseconds away: what a call costs there is its round trips.
+// A hosted database is milliseconds away: the cost of a call there is its round trips.
 
 test.each([
   ['one large grant', [1000]],
@@ -18,7 +18,7 @@ test.each([
   expect(await violations(database)).toEqual([])
 })
 
-test('a refund gives back to the eleven grants that the charge drew on', async () => {
+test('a refund to eleven grants takes two round trips', async () => {
   const { database, proxy, credits } = await warm(...Array(50).fill(1))
   await credits.createMediaTask(task('wide', 'u'), 11)
   proxy.resetRoundTrips()
@@ -28,7 +28,7 @@ test('a refund gives back to the eleven grants that the charge drew on', async (
   expect(await violations(database)).toEqual([])
 })
 
-test('a refund that makes a new grant takes one round trip more', async () => {
+test('a refund that makes a new grant takes one more round trip', async () => {
   const { database, proxy, credits } = await warm(1000)
   await database.sql('UPDATE credit SET expires_at = ?', new Date(Date.now() - 60_000))
   proxy.resetRoundTrips()
@@ -39,8 +39,8 @@ test('a refund that makes a new grant takes one round trip more', async () => {
   expect(await violations(database)).toEqual([])
 })
 
-// Up to 64 grants are asked for as such, more by what they cover together.
-test.each([64, 65])('a charge of %i credits draws on so many grants of one credit', async (credits) => {
+// Up to 64 grants are selected by number, more by their sum.
+test.each([64, 65])('a charge of %i credits draws on as many grants of one credit', async (credits) => {
   const { database, proxy, credits: own } = await warm(...Array(80).fill(1))
   proxy.resetRoundTrips()
   const charge = await own.consumeCredits({ userId: 'u', credits })
@@ -50,7 +50,7 @@ test.each([64, 65])('a charge of %i credits draws on so many grants of one credi
   expect(await violations(database)).toEqual([])
 })
 
-test('a guard that does not hold takes one round trip, and no caller waits for the end of the transaction', async () => {
+test('a refused guard takes one round trip, and no caller waits for the end of the transaction', async () => {
   const { proxy, credits } = await warm(1000)
   proxy.resetRoundTrips()
   const update = credits.updateMediaTaskById('t', {}, { ifStatus: 'failed' })
@@ -58,7 +58,7 @@ test('a guard that does not hold takes one round trip, and no caller waits for t
   expect(proxy.roundTrips().total).toBeLessThanOrEqual(2)
 })
 
-test('a refusal leaves the connection as it was', async () => {
+test('a refusal leaves the connection usable', async () => {
   const { database, proxy, credits } = await warm(20)
   for (let at = 0; at < 5; at++) {
     const refused = credits.consumeCredits({ userId: 'u', credits: 11 })
@@ -69,7 +69,7 @@ test('a refusal leaves the connection as it was', async () => {
   expect(await violations(database)).toEqual([])
 })
 
-test.each([2, 5])('a network that takes %i ms each way', async (delayMs) => {
+test.each([2, 5])('a call waits for its round trips on a network with %i ms each way', async (delayMs) => {
   const database = await TestDatabase.fresh()
   const users = await addUsers(database, 20)
   const { proxy, credits } = await throughProxy(database)

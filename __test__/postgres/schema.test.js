@@ -10,7 +10,7 @@ const { evaluate } = require('../helpers/processes')
 const HOUR_MS = 3_600_000
 
 describe("a real app's database", () => {
-  test("a charge that the app wrote goes back, and the app's tasks are listed", async () => {
+  test('has charges of the app that are refunded, and tasks of the app that are listed', async () => {
     const database = await TestDatabase.fixture()
     const damage = await violations(database)
     const { updateMediaTaskById, getMediaTaskHistory, getRemainingCredits } = database.credits
@@ -37,7 +37,7 @@ describe("a real app's database", () => {
   })
 })
 
-describe('times are kept in UTC, whatever the time zone of the server, the database or the role', () => {
+describe('times are stored in UTC if the time zone of the server, the database or the role is', () => {
   const TIMES = `SELECT created_at::text AS created, updated_at::text AS updated, expires_at::text AS expires`
 
   test.each(['Asia/Shanghai', 'America/New_York', 'Asia/Kolkata'])('%s', async (timeZone) => {
@@ -77,8 +77,8 @@ describe('times are kept in UTC, whatever the time zone of the server, the datab
   })
 })
 
-describe('columns that come and go while the database is open', () => {
-  test('a new one can be named at once', async () => {
+describe('a column that is added or dropped while the database is open:', () => {
+  test('a new one can be passed at once', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 10)
     await database.credits.createMediaTask(task('t', 'u'), 1)
@@ -89,7 +89,7 @@ describe('columns that come and go while the database is open', () => {
     expect((await database.credits.findMediaTaskById('t')).rewrittenScripts).toBeNull()
   })
 
-  test('a new one that needs a value is not filled in with nothing', async () => {
+  test('a new one that needs a value is a missing field', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 10)
     await database.credits.createMediaTask(task('t', 'u'), 1)
@@ -124,7 +124,7 @@ describe('columns that come and go while the database is open', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('one that is needed and is dropped is named', async () => {
+  test('a dropped one that is needed is named', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 10)
     await database.sql('ALTER TABLE credit DROP COLUMN consumed_detail')
@@ -144,7 +144,7 @@ describe('a schema of the app', () => {
     const option = /[",]/.test(schema) ? quoted(schema) : schema
     const credits = connection(database.url, { schema: option })
     await credits.createTables()
-    // For what looks behind our back: it goes by the search path.
+    // For direct queries of the test, which use the search path.
     await database.sql(`ALTER DATABASE ${database.store.name} SET search_path = ${quoted(schema)}`)
     await database.store.client.end()
     database.store.client = undefined
@@ -179,7 +179,7 @@ describe('a schema of the app', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('may be that of the search path of the database', async () => {
+  test('can be that of the search path of the database', async () => {
     const { database, credits } = await open('app')
     await credits.close()
     await live(database.credits)
@@ -187,7 +187,7 @@ describe('a schema of the app', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('may have its enums in public', async () => {
+  test('can have its enums in public', async () => {
     const { database, credits } = await open('app')
     await database.run(
       `CREATE TYPE public.media_status AS ENUM ('pending', 'failed')`,
@@ -199,7 +199,7 @@ describe('a schema of the app', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  describe("an app's own triggers find what they find for the app", () => {
+  describe("an app's own triggers find the same tables as for the app:", () => {
     /** A trigger of the schema's `credit` that writes into a table without naming its schema. */
     async function withTrigger(database, table) {
       await database.run(
@@ -214,7 +214,7 @@ describe('a schema of the app', () => {
       ['in public', 'public.notes', 'app'],
       ['in public, a list of schemas', 'public.notes', 'app,public'],
       ["in the app's schema", 'app.notes', 'app'],
-      ["in a schema of the role's own", 'extra.notes', 'app'],
+      ["in the role's own schema", 'extra.notes', 'app'],
     ])('where they are %s', async (_, table, schema) => {
       const { database, credits: other } = await open('app', { alsoPublic: true })
       await other.close()
@@ -230,7 +230,7 @@ describe('a schema of the app', () => {
     })
   })
 
-  test('a schema that is gone is not replaced by another one with the same tables', async () => {
+  test('that was dropped is not replaced by another one with the same tables', async () => {
     const { database, credits } = await open('app', { alsoPublic: true })
     await database.run(
       `ALTER DATABASE ${database.store.name} RESET search_path`,
@@ -262,7 +262,7 @@ describe('a schema of the app', () => {
     expect((await other.getDiagnostics()).schema).toBe('other')
   })
 
-  test('a schema that does not exist gets no tables in another one', async () => {
+  test('that does not exist gets no tables in another one', async () => {
     const database = await TestDatabase.none()
     const credits = connection(database.url, { schema: 'nowhere' })
     await expect(credits.createTables()).rejects.toThrow()
@@ -271,7 +271,7 @@ describe('a schema of the app', () => {
     ])
   })
 
-  test('is the first of several that has the table, for each table', async () => {
+  test('is for each table the first of several that has it', async () => {
     const { database, credits: other } = await open('app', { alsoPublic: true })
     await other.close()
     await database.run('DROP TABLE app.media_tasks', 'DROP TABLE app.ai_task')
@@ -284,7 +284,7 @@ describe('a schema of the app', () => {
   })
 
   test.each(['', 'a"b', '"app', 'app,', ',app', 'app,,public', '""', 'a\0b'])(
-    'is not named by %j, which is no list of schemas',
+    'can not be %j, which is no list of schemas',
     (schema) => {
       const error = (() => {
         try {
@@ -297,14 +297,14 @@ describe('a schema of the app', () => {
     },
   )
 
-  test('a schema that does not exist is named', async () => {
+  test('that does not exist is named in the error', async () => {
     const database = await TestDatabase.fresh()
     const credits = connection(database.url, { schema: 'nowhere' })
     const error = await credits.getRemainingCredits('u').catch((error) => error)
     expect(error.code).toBe('SCHEMA_MISMATCH')
   })
 
-  test('is not named by a DB_SCHEMA that is not a list: each call says so', async () => {
+  test('can not be a DB_SCHEMA that is not a list, and each call rejects', async () => {
     const { database } = await open('app', { alsoPublic: true })
     const source = `credits.getRemainingCredits('u').catch((error) => console.log(error.code, error.field))`
     const environment = {
@@ -315,7 +315,7 @@ describe('a schema of the app', () => {
     expect((await evaluate(source, environment)).out).toBe('INVALID_ARGUMENT DB_SCHEMA')
   })
 
-  test('may be the one that DB_SCHEMA names', async () => {
+  test('can be set by DB_SCHEMA', async () => {
     const { database } = await open('app', { alsoPublic: true })
     const source = `(async () => {
       await credits.createCredit({ userId: 'u', credits: 50 })

@@ -56,7 +56,7 @@ const SCHEMAS = {
   ],
 }
 
-/** What an app does, one after the other. */
+/** The calls of an app, one after the other. */
 async function live({ createMediaTask, updateMediaTaskById, ...credits }, database) {
   const expiresAt = new Date(Date.now() + HOUR_MS)
   await database.user('u', { credits: 30, expiresAt }, 40)
@@ -96,8 +96,8 @@ describe('an app works with', () => {
     await live(database.credits, database)
   })
 
-  // As when the app is deployed with a migration: this process has seen the tables as they were.
-  test.each(Object.entries(SCHEMAS))('%s, since a moment ago', async (_, statements) => {
+  // As with a migration in a deployment: this process knows the tables as they were.
+  test.each(Object.entries(SCHEMAS))('%s, after a migration a moment ago', async (_, statements) => {
     const database = await TestDatabase.fresh()
     await database.user('v', 10)
     await database.credits.createMediaTask(task('old', 'v'), 1)
@@ -114,7 +114,7 @@ describe('a value that its column can not hold', () => {
     ['an integer out of range', 'views integer', 'views', 2 ** 31],
     ['a negative integer out of range', 'views integer', 'views', -(2 ** 31) - 1],
     ['a smallint out of range', 'likes smallint', 'likes', 32_768],
-    ['a status that the enum has not', 'status media_status', 'status', 'lost'],
+    ['a status that the enum does not have', 'status media_status', 'status', 'lost'],
     ['a text with a NUL', 'title text', 'title', 'a\0b'],
     ['a fraction for an integer', 'views integer', 'views', 1.5],
   ])('%s is INVALID_VALUE, and names the field', async (_, column, field, value) => {
@@ -136,14 +136,14 @@ describe('a value that its column can not hold', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  // What only the server can tell, it tells.
+  // Only the server can check these values.
   test.each([
     ['no UUID', 'uuid', 'xyz', '22P02'],
     ['no array', 'text[]', 'xyz', '22P02'],
     ['a list for an array', 'text[]', ['a', 'b c'], '22P02'],
     ['no date', 'date', 'one day', '22007'],
     ['a number with too many digits', 'numeric(3,1)', 1000, '22003'],
-    ['a time before the calendar begins', 'timestamp', new Date(-8_640_000_000_000_000), '22008'],
+    ['a time before the first one of the server', 'timestamp', new Date(-8_640_000_000_000_000), '22008'],
   ])('%s is a DATABASE_ERROR', async (_, type, own, databaseCode) => {
     const database = await TestDatabase.fresh()
     await database.sql(`ALTER TABLE media_tasks ADD COLUMN own ${type}`)
@@ -182,7 +182,7 @@ describe("an app's own column", () => {
     ['varchar(3)', '🎬é字', '🎬é字'],
   ]
 
-  test('keeps what it is given', async () => {
+  test('stores the passed value', async () => {
     const database = await TestDatabase.fresh()
     for (const [at, [type]] of KEPT.entries()) {
       await database.sql(`ALTER TABLE media_tasks ADD COLUMN own${at} ${type}`)
@@ -218,7 +218,7 @@ describe("an app's own column", () => {
     ['xml', `'<a/>'`],
   ]
 
-  test('may hold what JavaScript has no word for: its row can be read, and refunded', async () => {
+  test('can hold values that JavaScript does not have, and its row can be read and refunded', async () => {
     const database = await TestDatabase.fresh()
     for (const [at, [type, value]] of ODD.entries()) {
       await database.sql(`ALTER TABLE media_tasks ADD COLUMN own${at} ${type} DEFAULT ${value}`)
@@ -243,7 +243,7 @@ describe("an app's own column", () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('a column of the app that is unique, and taken, is not said to be the id', async () => {
+  test('that is unique is not reported as the id if its value is taken', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 10)
     await database.sql('CREATE UNIQUE INDEX own ON media_tasks (user_id, video_url)')

@@ -9,7 +9,7 @@ const { evaluate } = require('../helpers/processes')
 
 const SECRET = 'Tr0ub4dor'
 
-/** Everything that a logger might write down. */
+/** All text that a logger might write. */
 function written(thing) {
   const texts = [String(thing), inspect(thing, { showHidden: true, depth: 10 }), JSON.stringify(thing)]
   if (thing instanceof Error) {
@@ -24,7 +24,7 @@ function expectNoSecret(thing, secret = SECRET) {
   expect(text).not.toContain(encodeURIComponent(secret))
 }
 
-/** Where the test server is, without who may use it. */
+/** The address of the test server, without user and password. */
 async function place() {
   const { host, pathname } = new URL((await TestDatabase.fresh()).url)
   return `${host}${pathname}`
@@ -36,7 +36,7 @@ const URLS = [
   ['a wrong password', `postgres://postgres:${SECRET}@PLACE`, 'DATABASE_UNAVAILABLE'],
   ['a user of that name', `postgres://${SECRET}:${SECRET}@127.0.0.1:1/app`, 'DATABASE_UNAVAILABLE'],
   [
-    'TLS that the server has not',
+    'TLS that the server does not have',
     `postgres://postgres:${SECRET}@PLACE?sslmode=require`,
     'DATABASE_UNAVAILABLE',
   ],
@@ -52,7 +52,7 @@ const URLS = [
   ['a space in the password', `postgres://app:${SECRET} x@127.0.0.1:1/app`, 'DATABASE_UNAVAILABLE'],
   ['a : in the password', `postgres://app:x:${SECRET}@127.0.0.1:1/app`, 'DATABASE_UNAVAILABLE'],
   ['brackets in the password', `postgres://app:[${SECRET}]@127.0.0.1:1/app`, 'DATABASE_UNAVAILABLE'],
-  ['no number for a port', `postgres://app:${SECRET}@127.0.0.1:port/app`, 'INVALID_URL'],
+  ['a port that is no number', `postgres://app:${SECRET}@127.0.0.1:port/app`, 'INVALID_URL'],
   ['a port out of range', `postgres://app:${SECRET}@127.0.0.1:65536/app`, 'INVALID_URL'],
   ['an unknown sslmode', `postgres://app:${SECRET}@127.0.0.1:1/app?sslmode=no`, 'INVALID_URL'],
   [
@@ -68,10 +68,14 @@ const URLS = [
   ['no host', `postgres://app:${SECRET}@/app`, 'INVALID_URL'],
   ['a NUL', `postgres://app:${SECRET}\0@127.0.0.1/app`, 'INVALID_URL'],
   ['another scheme', `sqlserver://app:${SECRET}@127.0.0.1/app`, 'UNSUPPORTED_DATABASE'],
-  ['a scheme with a typing error', `postgre://app:${SECRET}@127.0.0.1/app`, 'UNSUPPORTED_DATABASE'],
+  ['a mistyped scheme', `postgre://app:${SECRET}@127.0.0.1/app`, 'UNSUPPORTED_DATABASE'],
   ['no slashes', `postgres:app:${SECRET}@127.0.0.1/app`, 'INVALID_URL'],
   ['quotes around it', `"postgres://app:${SECRET}@127.0.0.1/app"`, 'INVALID_URL'],
-  ['its variable before it', `DATABASE_URL=postgres://app:${SECRET}@127.0.0.1/app`, 'INVALID_URL'],
+  [
+    'the name of its variable before it',
+    `DATABASE_URL=postgres://app:${SECRET}@127.0.0.1/app`,
+    'INVALID_URL',
+  ],
   ['a space before it', ` postgres://app:${SECRET}@127.0.0.1/app`, 'INVALID_URL'],
 ]
 
@@ -92,7 +96,7 @@ test.each(URLS)('%s: the password is not in the error', async (_, template, code
   expectNoSecret(credits)
 })
 
-test('the password is not in the refusal of an option', () => {
+test('the password is not in the error about an option', () => {
   for (const options of [
     { url: { href: `postgres://app:${SECRET}@host/app` } },
     { url: [`postgres://app:${SECRET}@host/app`] },
@@ -111,7 +115,7 @@ test('the password is not in the refusal of an option', () => {
   }
 })
 
-test('the password is not in what is said of a connection that works, and then breaks', async () => {
+test('the password is not in the errors of a connection that works and then breaks', async () => {
   const database = await TestDatabase.fresh()
   const { password } = new URL(database.url)
   await database.user('u', 10)
@@ -124,7 +128,7 @@ test('the password is not in what is said of a connection that works, and then b
   await foreign.commit()
   proxy.onClientData = (bytes, connection) => {
     if (!isCommit(bytes)) return true
-    // The look for its rows ends with a COMMIT, too.
+    // The query for its rows ends with a COMMIT, too.
     proxy.onClientData = () => {}
     connection.kill()
     return false
@@ -139,7 +143,7 @@ test('the password is not in what is said of a connection that works, and then b
   expectNoSecret(await database.credits.getDiagnostics(), password)
 })
 
-test('the password is not in what other sessions of the server see', async () => {
+test('the password is not visible to other sessions of the server', async () => {
   const database = await TestDatabase.fresh()
   const { password } = new URL(database.url)
   await database.user('u', 10)

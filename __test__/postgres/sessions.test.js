@@ -7,7 +7,7 @@ const { UNAVAILABLE, atCommit } = require('../helpers/commits')
 const { violations } = require('../helpers/invariants')
 const { connection, throughProxy } = require('../helpers/network')
 
-// The server ends a session: a timeout, an operator. It says so once, whenever the client asks next.
+// The server ends a session by a timeout or an operator. It reports this once, with the next statement of the client.
 
 const TERMINATE = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
   WHERE datname = current_database() AND pid <> pg_backend_pid() AND application_name = 'ended'`
@@ -33,9 +33,9 @@ describe.each([
   ['idle_session_timeout (57P05)', `idle_session_timeout = '400ms'`, async () => {}],
   ['admin_shutdown (57P01)', null, (database) => database.sql(TERMINATE)],
 ])('%s', (_, setting, end) => {
-  test('a charge that crosses it on its way is tried again, and happens once', async () => {
+  test('a charge that is sent while the session ends is repeated, and written once', async () => {
     const { database, proxy, credits } = await open(setting)
-    // What the server says is on its way while the client asks.
+    // The server's message is under way when the client sends.
     proxy.stall()
     const ended = once(onlyConnection(proxy).server, 'end')
     await end(database)
@@ -59,11 +59,11 @@ describe.each([
   ],
   ['transaction_timeout (25P04)', `transaction_timeout = '400ms'`, async () => {}],
 ])('%s', (_, setting, end) => {
-  test('a charge that meets it at its COMMIT has written nothing, its caller is told to try again, and it happens once', async () => {
+  test('a charge whose session ends before its COMMIT has written nothing and is retryable', async () => {
     const { database, proxy, credits } = await open(setting)
     const committing = new Promise((resolve) => {
       atCommit(proxy, (_, { server }) => {
-        // The message that the session is over comes before this.
+        // The message about the end of the session comes before this.
         resolve({ ended: once(server, 'end') })
         return false
       })

@@ -6,7 +6,7 @@ const { aiTask, refusal, task } = require('../helpers/database')
 const { connection, foreignTransaction } = require('../helpers/network')
 const { caughtUp, clientOn, ownPair, urlOn } = require('../helpers/standby')
 
-// A hot standby that streams from its primary: it is for reads. It cancels those that are in the way at once.
+// A hot standby that streams from its primary and serves reads. It cancels reads that conflict with replication at once.
 
 const pair = ownPair({ max_standby_streaming_delay: '0' })
 const { primary, standby } = pair
@@ -49,7 +49,7 @@ const READS = {
   'repairLedger without apply': (credits) => credits.repairLedger(),
 }
 
-test('every read, an audit and a dry repair say what they say on the primary', async () => {
+test('each read, an audit and a repair without apply return the same as on the primary', async () => {
   const { database, reader } = await open()
   await damage({ database })
   for (const [name, read] of Object.entries(READS)) {
@@ -76,7 +76,7 @@ const WRITES = {
   createTables: ({ reader }) => reader.createTables(),
 }
 
-test.each(Object.entries(WRITES))('%s says that the server takes no writes', async (_, write) => {
+test.each(Object.entries(WRITES))('%s is refused because the server accepts no writes', async (_, write) => {
   const opened = await open()
   await damage(opened)
   const error = await refusal(opened.database, () => write(opened))
@@ -84,7 +84,7 @@ test.each(Object.entries(WRITES))('%s says that the server takes no writes', asy
   expect(error.message).toContain('the server is a standby, or read-only: DATABASE_URL must name one')
 })
 
-test('a read that is in the way of what comes from the primary is cancelled there, and read again', async () => {
+test('a read that conflicts with replication is cancelled by the standby, and repeated', async () => {
   const { database, reader } = await open()
   const before = await reader.getStatement('u0')
   const behind = clientOn(standby, database)

@@ -40,7 +40,7 @@ describe('a server without TLS', () => {
   })
 })
 
-describe('a server without TLS, to what postgres.js would not use it for', () => {
+describe('a server without TLS, for parameters with which postgres.js would not use it', () => {
   test.each([
     'ssl=require',
     'ssl=true',
@@ -90,14 +90,14 @@ describeWithOpenssl('a server with a certificate of its own', () => {
 
   const file = (name) => path.join(folder, name)
 
-  /** The server asks clients for a certificate that this one has signed. */
+  /** The server demands a client certificate that this authority has signed. */
   async function useAuthority(name) {
     const copy = copyForServer(`${name}.crt`, 'ca.crt')
     await server.admin.unsafe(`ALTER SYSTEM SET ssl_ca_file = '${copy}'`)
     await server.admin.unsafe('SELECT pg_reload_conf()')
   }
 
-  /** A rule of who may log in how, before all others. */
+  /** A rule of pg_hba.conf, before all others. */
   async function withLogins(rule, use) {
     const rules = path.join(server.dataFolder, 'pg_hba.conf')
     const before = fs.readFileSync(rules, 'utf8')
@@ -121,7 +121,7 @@ describeWithOpenssl('a server with a certificate of its own', () => {
     return copy
   }
 
-  /** The server takes it up without a restart, but not at once. */
+  /** The server reads it without a restart, but not at once. */
   async function useCertificate(name) {
     const { admin } = server
     for (const [setting, ending] of [
@@ -207,7 +207,7 @@ describeWithOpenssl('a server with a certificate of its own', () => {
     expect(error.message).toMatch(/certificate/i)
   })
 
-  test('sslnegotiation=direct is encrypted from the first byte, where the server is new enough', async () => {
+  test('sslnegotiation=direct encrypts from the first byte, if the server is new enough', async () => {
     const [{ version }] = await server.admin.unsafe(
       `SELECT current_setting('server_version_num')::int AS version`,
     )
@@ -218,7 +218,7 @@ describeWithOpenssl('a server with a certificate of its own', () => {
     expect(found).toBe(version >= 170_000 ? true : UNAVAILABLE.code)
   })
 
-  test("a login by the client's own certificate, and by no other", async () => {
+  test("a user can log in with the client's own certificate, and with no other", async () => {
     const role = 'certified'
     makeCertificate(folder, 'client', role)
     await useAuthority('client')
@@ -261,7 +261,7 @@ describeWithOpenssl('a server with a certificate of its own', () => {
   })
 
   test.each([
-    ['is not there', 'nothing.crt', undefined],
+    ['does not exist', 'nothing.crt', undefined],
     ['holds no certificate', 'empty.crt', ''],
     ['is damaged', 'damaged.crt', '-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n'],
   ])('an sslrootcert that %s is INVALID_URL', async (_, name, content) => {

@@ -24,7 +24,7 @@ const refusal = (url, options) =>
     .getRemainingCredits('u')
     .catch((error) => error)
 
-/** What comes of a connection to a URL that is closed at once, so that its role can go. */
+/** The result of a connection to a URL that is closed at once, so that its role can be dropped. */
 async function closing(url, use) {
   const credits = connect({ url })
   try {
@@ -34,7 +34,7 @@ async function closing(url, use) {
   }
 }
 
-/** A role of the server, for as long as it is used. */
+/** A role of the server while it is used. */
 async function withRole(database, login, use) {
   const role = `${database.store.name}_role`
   await database.sql(`CREATE ROLE ${role} ${login}`)
@@ -57,7 +57,7 @@ async function twins() {
   return database
 }
 
-/** Charges and refunds, and says what the user has. */
+/** Charges and refunds, and returns the balance. */
 async function live(credits) {
   await credits.createMediaTask(task('t', 'u'), 1)
   await credits.updateMediaTaskById('t', { status: 'failed' })
@@ -65,7 +65,7 @@ async function live(credits) {
   return credits.getRemainingCredits('u')
 }
 
-describe('the app works in the search path', () => {
+describe('the package uses the tables of the search path:', () => {
   test.each([
     ['search_path=tenant', { search_path: 'tenant' }],
     ['search_path=Tenant, public', { search_path: 'Tenant, public' }],
@@ -80,7 +80,7 @@ describe('the app works in the search path', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(5)
   })
 
-  test('the role names the search path', async () => {
+  test('of the role', async () => {
     const database = await twins()
     await withRole(database, `LOGIN PASSWORD 'pw' SUPERUSER`, async (role) => {
       await database.sql(`ALTER ROLE ${role} SET search_path = tenant`)
@@ -89,15 +89,15 @@ describe('the app works in the search path', () => {
     })
   })
 
-  test('the URL names the search path, unless the option schema names another one', async () => {
+  test('of the URL, unless the option schema names another schema', async () => {
     const database = await twins()
     const url = urlWith(database, parameters({ search_path: 'public', schema: 'public' }))
     expect(await live(connection(url, { schema: 'tenant' }))).toBe(49)
   })
 })
 
-describe('settings of the server', () => {
-  test('hold in each transaction: a trigger sees them', async () => {
+describe('settings of the server in the URL', () => {
+  test('apply in each transaction: a trigger sees them', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 5)
     await database.run(
@@ -114,8 +114,8 @@ describe('settings of the server', () => {
 
   test.each([
     ['one that the server does not know', { no_such_setting: 'x' }, 'no_such_setting'],
-    ['a value that the server does not take', { work_mem: 'Tr0ub4dor' }, 'work_mem'],
-    ['one that only a new server takes', { max_connections: '5' }, 'max_connections'],
+    ['a value that the server refuses', { work_mem: 'Tr0ub4dor' }, 'work_mem'],
+    ['one that can only be set at the start of the server', { max_connections: '5' }, 'max_connections'],
   ])('%s is INVALID_URL', async (_, values, name) => {
     const database = await TestDatabase.fresh()
     const credits = connection(urlWith(database, parameters(values)))
@@ -127,7 +127,7 @@ describe('settings of the server', () => {
     }
   })
 
-  test('let a session that may only read write nothing', async () => {
+  test('can make a session read-only', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 5)
     const credits = connection(urlWith(database, parameters({ default_transaction_read_only: 'on' })))
@@ -136,7 +136,7 @@ describe('settings of the server', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(5)
   })
 
-  test('may name a role, which the user must be a member of', async () => {
+  test('can set a role of which the user must be a member', async () => {
     const database = await TestDatabase.fresh()
     await withRole(database, '', async (role) => {
       const error = await refusal(urlWith(database, parameters({ role })))
@@ -162,7 +162,7 @@ describeWithPgBouncer('behind a pooler in transaction mode', () => {
     expect(await credits.getRemainingCredits('u')).toBe(49)
   })
 
-  test('the option schema is obeyed, and triggers look where the session looks', async () => {
+  test('the option schema takes effect, and triggers use the search path of the session', async () => {
     const database = await twins()
     await database.run(
       'CREATE TABLE notes (credits integer)',
@@ -178,7 +178,7 @@ describeWithPgBouncer('behind a pooler in transaction mode', () => {
     expect(await database.sql('SELECT credits FROM notes')).toEqual([{ credits: -1 }, { credits: -1 }])
   })
 
-  test('options, which it refuses, are said to be wrong', async () => {
+  test('options that the pooler refuses are reported', async () => {
     const database = await TestDatabase.fresh()
     const pooler = await startPgBouncer(database.url)
     afterwards(() => pooler.stop())
@@ -190,14 +190,14 @@ describeWithPgBouncer('behind a pooler in transaction mode', () => {
 })
 
 describe('a URL', () => {
-  test.each(['POSTGRES:', 'PostgreSQL:', 'postgreSQL:'])('may begin with %s//', async (scheme) => {
+  test.each(['POSTGRES:', 'PostgreSQL:', 'postgreSQL:'])('can begin with %s//', async (scheme) => {
     const database = await TestDatabase.fresh()
     await addUsers(database, 1, { grants: 1 })
     const credits = connection(database.url.replace(/^postgres(ql)?:/, scheme))
     expect(await credits.getRemainingCredits('u0')).toBe(await database.credits.getRemainingCredits('u0'))
   })
 
-  test('may have a password with every character, percent-encoded', async () => {
+  test('can have a password with each character, percent-encoded', async () => {
     const database = await TestDatabase.fresh()
     const password = `@/#?%:&+= "'\\[]é`
     const login = `LOGIN SUPERUSER PASSWORD '${password.replaceAll("'", "''")}'`
@@ -229,7 +229,7 @@ describe('a URL', () => {
     expect(error.message).not.toContain('Tr0ub4dor')
   })
 
-  test('a URL without a password is an error that no retry cures, if the server asks for one', async () => {
+  test('without a password is not retryable if the server asks for one', async () => {
     const database = await TestDatabase.fresh()
     const error = await refusal(urlWith(database, (url) => (url.password = '')))
     expect(error).toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: false })
@@ -237,7 +237,7 @@ describe('a URL', () => {
   })
 })
 
-describe('of the environment,', () => {
+describe('variables of the environment:', () => {
   const SOURCE = `(async () => {
     const said = await credits.getRemainingCredits('u').catch((error) => error.code + ' ' + error.message)
     console.log(said)
@@ -248,7 +248,7 @@ describe('of the environment,', () => {
     return (await evaluate(SOURCE, { DATABASE_PROVIDER: 'postgresql', ...environment })).out.trim()
   }
 
-  test('PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE hold for what the URL leaves out', async () => {
+  test('PGHOST, PGPORT, PGUSER, PGPASSWORD and PGDATABASE supply the parts that the URL does not have', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 5)
     const url = new URL(database.url)
@@ -265,7 +265,7 @@ describe('of the environment,', () => {
     expect(await asked({ DATABASE_URL: 'postgres://', ...all, PGPASSWORD: '' })).toContain('PGPASSWORD')
   })
 
-  test.each(['PGSSLMODE', 'PGSSL'])('%s lets a server without TLS be refused', async (name) => {
+  test.each(['PGSSLMODE', 'PGSSL'])('%s can refuse a server without TLS', async (name) => {
     const database = await TestDatabase.fresh()
     expect(await asked({ DATABASE_URL: database.url, [name]: 'require' })).toMatch(
       /^DATABASE_UNAVAILABLE.*TLS/,
@@ -282,7 +282,7 @@ describe('of the environment,', () => {
   })
 })
 
-test('what is charged by any of these spellings is one ledger', async () => {
+test('connections by each of these forms use one ledger', async () => {
   const database = await TestDatabase.fresh()
   await database.user('u', 10)
   const spellings = [

@@ -6,7 +6,7 @@ const { startProxy } = require('../helpers/proxy')
 const { TRANSACTIONS } = require('../helpers/transactions')
 const { connect, within } = require('../..')
 
-// What is not so on SQLite: isolation levels, and a search path.
+// What SQLite does not have: isolation levels, and a search path.
 
 const Transactions = TRANSACTIONS.postgres
 
@@ -24,7 +24,7 @@ afterEach(() => transactions.end())
 
 const charge = (tx) => within(tx).consumeCredits({ userId: 'u', credits: 10, scene: 'payment' })
 
-/** What comes of a call that is repeated as a whole as long as it is told so. */
+/** The outcome of a transaction that is repeated while its errors are retryable. */
 async function repeated(run) {
   for (;;) {
     const end = await run().then(
@@ -44,7 +44,7 @@ const errorOf = (call) => call.catch((error) => error)
 const LEVELS = ['read committed', 'repeatable read', 'serializable']
 
 test.each(LEVELS.flatMap((level) => ['pg', 'Prisma'].map((kind) => [kind, level])))(
-  'callers of %s that meet at %s are told to repeat the whole transaction, and the balance is spent once',
+  'conflicting callers of %s at %s are refused as retryable, and the balance is spent once',
   async (kind, level) => {
     const callers = Array.from({ length: 20 }, () => repeated(() => transactions.run(kind, charge, level)))
     const ends = await Promise.all(callers)
@@ -55,7 +55,7 @@ test.each(LEVELS.flatMap((level) => ['pg', 'Prisma'].map((kind) => [kind, level]
 
 const OLD = LEVELS.slice(1)
 
-test.each(OLD)('at %s a call that counts tasks is refused: its count would be an old one', async (level) => {
+test.each(OLD)('at %s a call that counts tasks is refused, because its count would be old', async (level) => {
   const limited = { maxActive: 1 }
   const calls = [
     (credits) => credits.createMediaTask(task('late', 'u'), 0, limited),
@@ -70,7 +70,7 @@ test.each(OLD)('at %s a call that counts tasks is refused: its count would be an
         await tx.query('SELECT 1 FROM credit')
         await database.credits.createMediaTask(task(other, 'u'), 0)
         const error = await errorOf(call(within(tx)))
-        // The transaction goes on.
+        // The transaction can go on.
         await within(tx).createMediaTask(task(`${other} too`, 'u'), 0)
         return error
       },
@@ -90,36 +90,33 @@ test.each(OLD)('at %s a call that counts tasks is refused: its count would be an
   }
 })
 
-test.each(OLD)(
-  'at %s what decides on all rows that there are is refused, and writes nothing',
-  async (level) => {
-    const end = new Date(Date.now() + 86_400_000)
-    const { id } = await database.credits.createCredit({ userId: 'u', credits: 5, orderNo: 'o' })
-    const charge = { userId: 'u', credits: 1 }
-    const limited = { limits: [{ credits: 100, per: 'day' }] }
-    const period = { userId: 'u', credits: 5, subscriptionNo: 's', periodEnd: end, transactionNo: 'r' }
-    const claim = { userId: 'u', below: 1000, credits: 5, transactionNo: 'k' }
-    const calls = {
-      limits: (credits) => credits.consumeCredits(charge, limited),
-      claimTopUp: (credits) => credits.claimTopUp(claim),
-      renewGrants: (credits) => credits.renewGrants(period),
-      extendGrant: (credits) => credits.extendGrant(id, end),
-      revokeGrants: (credits) => credits.revokeGrants({ orderNo: 'o' }, { transactionNo: 'd' }),
-      restoreGrants: (credits) => credits.restoreGrants('d', { orderNo: 'o' }),
-    }
-    for (const [field, call] of Object.entries(calls)) {
-      const refused = () => transactions.run('pg', (tx) => errorOf(call(within(tx))), level)
-      expect(await writingNothing(database, refused)).toMatchObject({
-        code: 'TRANSACTION_NOT_SUPPORTED',
-        field,
-        message: expect.stringMatching(new RegExp(`${level}.*READ COMMITTED`, 'i')),
-      })
-      await transactions.run('pg', (tx) => call(within(tx)), 'read committed')
-    }
-  },
-)
+test.each(OLD)('at %s a call that needs all current rows is refused, and writes nothing', async (level) => {
+  const end = new Date(Date.now() + 86_400_000)
+  const { id } = await database.credits.createCredit({ userId: 'u', credits: 5, orderNo: 'o' })
+  const charge = { userId: 'u', credits: 1 }
+  const limited = { limits: [{ credits: 100, per: 'day' }] }
+  const period = { userId: 'u', credits: 5, subscriptionNo: 's', periodEnd: end, transactionNo: 'r' }
+  const claim = { userId: 'u', below: 1000, credits: 5, transactionNo: 'k' }
+  const calls = {
+    limits: (credits) => credits.consumeCredits(charge, limited),
+    claimTopUp: (credits) => credits.claimTopUp(claim),
+    renewGrants: (credits) => credits.renewGrants(period),
+    extendGrant: (credits) => credits.extendGrant(id, end),
+    revokeGrants: (credits) => credits.revokeGrants({ orderNo: 'o' }, { transactionNo: 'd' }),
+    restoreGrants: (credits) => credits.restoreGrants('d', { orderNo: 'o' }),
+  }
+  for (const [field, call] of Object.entries(calls)) {
+    const refused = () => transactions.run('pg', (tx) => errorOf(call(within(tx))), level)
+    expect(await writingNothing(database, refused)).toMatchObject({
+      code: 'TRANSACTION_NOT_SUPPORTED',
+      field,
+      message: expect.stringMatching(new RegExp(`${level}.*READ COMMITTED`, 'i')),
+    })
+    await transactions.run('pg', (tx) => call(within(tx)), 'read committed')
+  }
+})
 
-test.each(OLD)('at %s a free trial that another call has taken is not taken again', async (level) => {
+test.each(OLD)('at %s a free trial that another call has used is not used again', async (level) => {
   const trial = (credits, id) =>
     credits.createMediaTask(task(id, 'u', { isFreeTrial: true }), 0, { freeTrialLimit: 1 })
   const late = transactions.run(
@@ -150,30 +147,27 @@ describe.each(['pg', 'postgres.js', 'Prisma'])('with %s a key that another trans
     ],
   ]
 
-  test.each(calls)(
-    'after the snapshot is told to repeat the whole transaction: %s',
-    async (_, then, call) => {
-      const late = transactions.run(
-        kind,
-        async (tx) => {
-          await within(tx).getRemainingCredits('u')
-          await call(database.credits)
-          await call(within(tx))
-        },
-        'repeatable read',
-      )
-      await expect(late).rejects.toMatchObject({
-        code: 'DATABASE_BUSY',
-        retryable: true,
-        message: expect.stringContaining('repeat the whole transaction'),
-      })
-      const again = await transactions.run(kind, (tx) => errorOf(call(within(tx))), 'repeatable read')
-      expect(again.replayed === true ? 'replayed' : again.code).toBe(then)
-    },
-  )
+  test.each(calls)('after the snapshot is refused as retryable: %s', async (_, then, call) => {
+    const late = transactions.run(
+      kind,
+      async (tx) => {
+        await within(tx).getRemainingCredits('u')
+        await call(database.credits)
+        await call(within(tx))
+      },
+      'repeatable read',
+    )
+    await expect(late).rejects.toMatchObject({
+      code: 'DATABASE_BUSY',
+      retryable: true,
+      message: expect.stringContaining('repeat the whole transaction'),
+    })
+    const again = await transactions.run(kind, (tx) => errorOf(call(within(tx))), 'repeatable read')
+    expect(again.replayed === true ? 'replayed' : again.code).toBe(then)
+  })
 })
 
-test("a key of the app's own that is taken is no reason to repeat", async () => {
+test("a taken key of the app's own table is not retryable", async () => {
   await database.sql('CREATE UNIQUE INDEX one_platform ON media_tasks (user_id, platform)')
   await database.credits.createMediaTask(task('first', 'u'), 0)
   const late = transactions.run('pg', (tx) => within(tx).createMediaTask(task('late', 'u'), 0))
@@ -203,7 +197,7 @@ describe('under the extended protocol a client in no transaction', () => {
     ['a task', (credits) => credits.createMediaTask(task('t', 'u'), 0)],
     ['a batch', (credits) => credits.consumeCreditsBatch([{ userId: 'u', credits: 1 }], { atomic: true })],
   ])('is refused before anything is written: %s', async (_, call) => {
-    // The first one looks at the tables.
+    // The first call reads the tables.
     for (const _ of [1, 2]) {
       const error = await writingNothing(database, () => errorOf(call(prepared())))
       expect(error).toMatchObject({ code: 'NOT_IN_TRANSACTION', retryable: false })
@@ -214,7 +208,7 @@ describe('under the extended protocol a client in no transaction', () => {
   })
 })
 
-test('a deadlock with the app is told as such', async () => {
+test('a deadlock with the app is DATABASE_BUSY', async () => {
   await database.user('v', 10)
   const lock = (client, id) => client.query(`SELECT 1 FROM "user" WHERE id = '${id}' FOR UPDATE`)
   let bothHold
@@ -233,7 +227,7 @@ test('a deadlock with the app is told as such', async () => {
   expect(counted(settled)).toEqual({ accepted: 1, DATABASE_BUSY: 1 })
 })
 
-test('batches over the same users in opposite orders meet in one order of locks', async () => {
+test('batches over the same users in opposite orders lock in one order', async () => {
   await database.user('v', 150)
   const calls = await atOnce(20, (number) =>
     transactions.run('pg', (tx) => {
@@ -245,7 +239,7 @@ test('batches over the same users in opposite orders meet in one order of locks'
   expect(counted(calls)).toEqual({ accepted: 15, INSUFFICIENT_CREDITS: 5 })
 })
 
-test('the tables are those of the search path', async () => {
+test('within uses the tables of the search path', async () => {
   await database.sql('CREATE SCHEMA other')
   for (const table of ['"user"', 'credit', 'media_tasks', 'ai_task']) {
     await database.sql(`CREATE TABLE other.${table} (LIKE public.${table} INCLUDING ALL)`)
@@ -259,7 +253,7 @@ test('the tables are those of the search path', async () => {
   expect([await balance('public'), await balance('other'), await balance('public')]).toEqual([150, 0, 150])
 })
 
-test('tables of another schema than the connection has are refused', async () => {
+test('within refuses tables of another schema than that of the connection', async () => {
   await database.sql('CREATE SCHEMA other')
   for (const table of ['"user"', 'credit', 'media_tasks', 'ai_task']) {
     await database.sql(`CREATE TABLE other.${table} (LIKE public.${table} INCLUDING ALL)`)
@@ -287,7 +281,7 @@ test('tables of another schema than the connection has are refused', async () =>
   }
 })
 
-test('a charge takes three round trips of a client that waits for each', async () => {
+test('a charge takes three round trips with a client that waits for each', async () => {
   const trips = async (work) => {
     let statements = 0
     await transactions.run('pg', async (client) => {
@@ -300,7 +294,7 @@ test('a charge takes three round trips of a client that waits for each', async (
     return statements
   }
   const call = (credits) => credits.consumeCredits({ userId: 'u', credits: 1 })
-  // The first one looks at the tables.
+  // The first call reads the tables.
   await trips(call)
   expect(await trips(call)).toBe(3)
   expect(await trips((credits) => credits.createCredit({ userId: 'u', credits: 1 }))).toBe(2)
@@ -309,12 +303,12 @@ test('a charge takes three round trips of a client that waits for each', async (
 })
 
 test.each(['postgres.js', 'Drizzle', 'Drizzle 1'])(
-  'a charge takes two round trips of %s, which sends the question behind the lock before the lock is answered',
+  'a charge takes two round trips with %s, which sends the second statement before the lock is answered',
   async (kind) => {
     const proxy = await startProxy(database.url)
     const through = new Transactions({ url: proxy.url })
     try {
-      // The first one looks at the tables.
+      // The first call reads the tables.
       await through.run(kind, charge)
       // With a delay the proxy sees whether a client waits for an answer.
       proxy.delayMs = 4
@@ -331,7 +325,7 @@ test.each(['postgres.js', 'Drizzle', 'Drizzle 1'])(
   },
 )
 
-test('many transactions of several users at once leave the ledger whole', async () => {
+test('the invariants hold for many concurrent transactions of several users', async () => {
   const users = await Promise.all(Array.from({ length: 8 }, (_, number) => database.user(`u${number}`, 20)))
   const calls = await atOnce(64, (number) =>
     transactions.run('Drizzle', async (tx) => {

@@ -19,7 +19,7 @@ const STATUSES = [
 ]
 const APPS = ['processing', 'translating']
 
-/** User `u` has a task in each state, named after it, and `of <state>` has one in that state alone. */
+/** User `u` has a task in each status, named after it, and user `of <status>` has one in that status only. */
 async function withTasks(options) {
   const database = await TestDatabase.fresh(options)
   await database.user('u', 10)
@@ -31,7 +31,7 @@ async function withTasks(options) {
   return database
 }
 
-/** The states whose tasks are active, as both functions say. */
+/** The statuses whose tasks both functions count as active. */
 async function active({ getActiveMediaTasks, hasActiveMediaTask }) {
   const listed = (await getActiveMediaTasks('u')).map(({ status }) => status)
   const has = await Promise.all(STATUSES.map((status) => hasActiveMediaTask(`of ${status}`)))
@@ -43,22 +43,30 @@ staysSound()
 
 describe('activeStatuses', () => {
   test.each([
-    ['is what the app counts, unless told', undefined, APPS],
-    ['left undefined is the same', { activeStatuses: undefined }, APPS],
-    ['may be one', { activeStatuses: ['pending'] }, ['pending']],
-    ['may be one that is not a list', { activeStatuses: 'pending' }, ['pending']],
+    ['counts the statuses of the app by default', undefined, APPS],
+    ['counts the statuses of the app if it is undefined', { activeStatuses: undefined }, APPS],
+    ['can be a list of one status', { activeStatuses: ['pending'] }, ['pending']],
+    ['can be one status without a list', { activeStatuses: 'pending' }, ['pending']],
     [
-      'may be all in which credits are at risk',
+      'can be all statuses of unfinished tasks',
       { activeStatuses: STATUSES.slice(0, 3) },
       STATUSES.slice(0, 3),
     ],
-    ['may be states of a fork', { activeStatuses: ['queued', 'nothing has this'] }, ['queued']],
-    ['may be over', { activeStatuses: ['completed', 'failed'] }, ['completed', 'failed']],
-    ['may come twice', { activeStatuses: ['queued', 'queued'] }, ['queued']],
-    ['are compared to the letter', { activeStatuses: ['Processing'] }, ['Processing']],
-    ['may be many', { activeStatuses: [...Array(500).keys()].map(String).concat('queued') }, ['queued']],
-    ['may be frozen', { activeStatuses: Object.freeze(['queued']) }, ['queued']],
-    ['are no SQL', { activeStatuses: ["x') OR ('1'='1", '%'] }, []],
+    ['can be statuses of a fork', { activeStatuses: ['queued', 'nothing has this'] }, ['queued']],
+    [
+      'can be statuses of finished tasks',
+      { activeStatuses: ['completed', 'failed'] },
+      ['completed', 'failed'],
+    ],
+    ['can name a status twice', { activeStatuses: ['queued', 'queued'] }, ['queued']],
+    ['compares upper and lower case', { activeStatuses: ['Processing'] }, ['Processing']],
+    [
+      'can be a long list',
+      { activeStatuses: [...Array(500).keys()].map(String).concat('queued') },
+      ['queued'],
+    ],
+    ['can be a frozen list', { activeStatuses: Object.freeze(['queued']) }, ['queued']],
+    ['is never read as SQL', { activeStatuses: ["x') OR ('1'='1", '%'] }, []],
   ])('%s', async (_, options, expected) => {
     const database = await withTasks(options)
     expect(await active(database.credits)).toEqual([...expected].sort())
@@ -87,7 +95,7 @@ describe('activeStatuses', () => {
     expect(call).toThrow('a status, or a list of at least one')
   })
 
-  test('is each connection’s own', async () => {
+  test('can differ for each connection', async () => {
     const database = await withTasks()
     const other = connect({ url: database.url, activeStatuses: ['pending', 'downloading'] })
     const [own, others] = await Promise.all([active(database.credits), active(other)])
@@ -95,7 +103,7 @@ describe('activeStatuses', () => {
     expect([own, others]).toEqual([APPS, ['downloading', 'pending']])
   })
 
-  test('changes neither what a plan’s limit counts nor what is stuck', async () => {
+  test('changes neither the tasks that maxActive counts nor the stuck ones', async () => {
     const database = await withTasks({ activeStatuses: ['completed'] })
     const { createMediaTask, findStuckMediaTasks, failStuckMediaTasks } = database.credits
     const call = () => createMediaTask(task('new', 'u'), 1, { maxActive: 4 })

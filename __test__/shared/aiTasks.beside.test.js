@@ -53,7 +53,7 @@ describe('getAITasks', () => {
     for (const row of found) expect(row).toEqual(await credits.findAITaskById(row.id))
   })
 
-  test('gives pages, newest first', async () => {
+  test('returns pages, newest first', async () => {
     const { credits } = await withTasks()
     const page = async (query) => ids(await credits.getAITasks(query))
     expect(await page({ limit: 3 })).toEqual(['t6', 't5', 't4'])
@@ -64,7 +64,7 @@ describe('getAITasks', () => {
     expect(await page({ limit: 1000 })).toHaveLength(7)
   })
 
-  test('gives 30 rows a page unless told', async () => {
+  test('returns 30 rows a page by default', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u')
     const items = Array.from({ length: 35 }, (_, at) => aiTask(`t${at}`, 'u'))
@@ -102,7 +102,7 @@ describe('stuck AI tasks', () => {
     g: ['pending', 30],
   }
 
-  test('are those that should be worked on, oldest first', async () => {
+  test('are those in a working status, oldest first', async () => {
     const { credits } = await withTasks(TASKS)
     const find = async (query) =>
       ids(await credits.findStuckAITasks({ olderThanMs: 5 * MINUTE_MS, ...query }))
@@ -112,7 +112,7 @@ describe('stuck AI tasks', () => {
     expect(await find({ statuses: ['failed elsewhere', 'processing'] })).toEqual(['e', 'a'])
   })
 
-  test('fail and are refunded, deleted ones too, and one that is corrupt is told', async () => {
+  test('fail and are refunded, deleted ones too, and one with a corrupt charge is reported', async () => {
     const database = await withTasks(TASKS)
     await database.user('x', 10)
     const { creditId } = await database.credits.createAITask(aiTask('bad', 'x', { costCredits: 10 }))
@@ -169,7 +169,7 @@ describe('a media task and an AI task with the same id', () => {
 
   const credits = (charges) => charges.map((charge) => charge.credits)
 
-  test('have their charges apart', async () => {
+  test('have separate charges', async () => {
     const { database, getMediaTaskCharges, getAITaskCharges } = await withBoth()
     expect(credits(await getMediaTaskCharges('t'))).toEqual([-10, -3])
     expect(credits(await getAITaskCharges('t'))).toEqual([-20, -4])
@@ -188,7 +188,7 @@ describe('a media task and an AI task with the same id', () => {
     expect(await violations(made.database)).toEqual([])
   })
 
-  test('settle and are found stuck each for itself', async () => {
+  test('are settled and found stuck separately', async () => {
     const { database, settleMediaTask, settleAITask, failStuckAITasks, findStuckMediaTasks } =
       await withBoth()
     expect((await settleMediaTask('t', 1)).refund.credits).toBe(2)
@@ -199,7 +199,7 @@ describe('a media task and an AI task with the same id', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('are created again each for itself', async () => {
+  test('are replayed separately', async () => {
     const { database, createMediaTask, createAITask } = await withBoth()
     const replay = { replay: true }
     expect(await createMediaTask(task('t', 'u'), 10, replay)).toMatchObject({ replayed: true })
@@ -223,7 +223,7 @@ describe('a database without ai_task', () => {
     return { database, ...database.credits }
   }
 
-  test('does everything for media tasks and credits', async () => {
+  test('supports all functions of media tasks and credits', async () => {
     const made = await without()
     const before = await violations(made.database)
     const charge = await made.createMediaTask(task('t', 'u'), 10)
@@ -263,7 +263,7 @@ describe('a database without ai_task', () => {
     const error = await refusal(made.database, () => made[name](...args))
     expect(error).toMatchObject({ code: 'SCHEMA_MISMATCH', retryable: false })
     expect(error.message).toContain('ai_task')
-    // The connection goes on working.
+    // The connection still works.
     expect(await made.getRemainingCredits('u')).toBe(100)
     await made.createMediaTask(task('t', 'u'), 10)
     expect(await made.getRemainingCredits('u')).toBe(90)
@@ -271,7 +271,7 @@ describe('a database without ai_task', () => {
 })
 
 describe('many AI tasks at once', () => {
-  test('are accepted as far as the balance goes: 5 of 8', async () => {
+  test('are accepted up to the balance: 5 of 8', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 30, 20)
     const calls = Array.from({ length: 8 }, (_, at) =>
@@ -282,7 +282,7 @@ describe('many AI tasks at once', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('are created, charged, settled, delivered and fail, beside media tasks of the same users', async () => {
+  test('can be created, charged, settled, delivered and failed beside media tasks of the same users', async () => {
     const database = await TestDatabase.fresh()
     const users = ['a', 'b', 'c']
     for (const user of users) await database.user(user, 400, 400)
@@ -310,7 +310,7 @@ describe('many AI tasks at once', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('are created in a list, each for itself or all together', async () => {
+  test('are created in a batch, atomic or not', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 30)
     const items = Array.from({ length: 4 }, (_, at) => aiTask(`t${at}`, 'u', { costCredits: 10 }))

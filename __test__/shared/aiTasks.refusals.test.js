@@ -16,7 +16,7 @@ const withTask = unchanging(open)
 
 describe('createAITask refuses', () => {
   test.each([
-    ['nothing', undefined],
+    ['undefined', undefined],
     ['null', null],
     ['text', 't2'],
     ['an array', [aiTask('t2', 'u')]],
@@ -47,17 +47,17 @@ describe('createAITask refuses', () => {
     ['Infinity as cost', { costCredits: Infinity }, 'INVALID_AMOUNT'],
     ['text as cost', { costCredits: '10' }, 'INVALID_AMOUNT'],
     ['true as cost', { costCredits: true }, 'INVALID_AMOUNT'],
-    ['more than PostgreSQL holds as cost', { costCredits: 2_147_483_648 }, 'INVALID_AMOUNT'],
+    ['a cost above the largest integer of PostgreSQL', { costCredits: 2_147_483_648 }, 'INVALID_AMOUNT'],
     ['null as mediaType', { mediaType: null }, 'INVALID_VALUE'],
     ['a Date as prompt', { prompt: new Date(0) }, 'INVALID_VALUE'],
     ['NUL in the prompt', { prompt: 'a\0' }, 'INVALID_VALUE'],
     ['a function as options', { options: () => 5 }, 'INVALID_VALUE'],
     ['a number as deletedAt', { deletedAt: 5 }, 'INVALID_DATE'],
     ['a key of media tasks', { videoUrl: 'x' }, 'UNKNOWN_FIELD'],
-    ['a column as the database names it', { media_type: 'image' }, 'UNKNOWN_FIELD'],
+    ['the database name of a column', { media_type: 'image' }, 'UNKNOWN_FIELD'],
     ['__proto__', { ['__proto__']: 'x' }, 'UNKNOWN_FIELD'],
     ['a creditId beside a cost', { creditId: 'x' }, 'READ_ONLY_FIELD'],
-    ['a status that keeps no charge', { status: 'failed' }, 'READ_ONLY_FIELD'],
+    ['a failed status with a cost', { status: 'failed' }, 'READ_ONLY_FIELD'],
     ['an unknown user', { userId: 'nobody' }, 'USER_NOT_FOUND'],
     ['more than the balance', { costCredits: 41 }, 'INSUFFICIENT_CREDITS'],
     ['an id that is taken', { id: 't' }, 'TASK_EXISTS'],
@@ -122,7 +122,7 @@ describe('chargeAITask refuses', () => {
     expect(await refusal(database, () => chargeAITask('t', step, patch))).toMatchObject({ code })
   })
 
-  test('to charge a task that has failed, unless it is given another status', async () => {
+  test('a charge for a failed task without a new status', async () => {
     const { database, chargeAITask, updateAITaskById } = await open()
     await updateAITaskById('t', { status: 'failed' })
     await refusal(database, () => chargeAITask('t', { credits: 5 }))

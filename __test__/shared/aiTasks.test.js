@@ -28,7 +28,7 @@ async function withTask() {
 }
 
 describe('createAITask', () => {
-  test('gives the whole row back', async () => {
+  test('returns the whole row', async () => {
     const { database, createAITask, findAITaskById } = await withUser()
     const before = Date.now()
     const passed = { ...COST, taskId: 'p1', options: '{"width":512}' }
@@ -94,7 +94,7 @@ describe('createAITask', () => {
     expect((await database.everything()).credit.length).toBe(2)
   })
 
-  test('createAITask without a scene leaves it empty, in the charge too', async () => {
+  test('without a scene leaves the scene of task and charge empty', async () => {
     const { database, createAITask } = await withUser()
     const row = await createAITask(aiTask('t', 'u', { ...COST, scene: undefined }))
     expect(row.scene).toBe('')
@@ -102,7 +102,7 @@ describe('createAITask', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('writes objects as JSON text, which comes back', async () => {
+  test('writes objects as JSON text, and returns them', async () => {
     const { database, createAITask, findAITaskById } = await withUser()
     const options = { width: 512, tags: ['a', '"b"'], nothing: null }
     const row = await createAITask(aiTask('t', 'u', { options, taskInfo: ['x'], taskResult: 'text' }))
@@ -112,7 +112,7 @@ describe('createAITask', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('lets a task that costs nothing name a charge of its user', async () => {
+  test('accepts a creditId of the same user for a task that costs nothing', async () => {
     const { database, createAITask, updateAITaskById, consumeCredits } = await withUser()
     const { id } = await consumeCredits({ userId: 'u', credits: 5 })
     expect(await createAITask(aiTask('t', 'u', { creditId: id }))).toMatchObject({ creditId: id })
@@ -120,7 +120,7 @@ describe('createAITask', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('short of credits creates nothing', async () => {
+  test('with too few credits creates nothing', async () => {
     const { database, createAITask } = await withUser()
     const call = () => createAITask(aiTask('t', 'u', { costCredits: 55 }))
     const expected = { code: 'INSUFFICIENT_CREDITS', required: 55, available: 54 }
@@ -132,7 +132,7 @@ describe('createAITask', () => {
 describe('createAITask with replay', () => {
   const REPLAY = { replay: true }
 
-  test('made again writes nothing and gives the task as it is now', async () => {
+  test('writes nothing the second time and returns the current task', async () => {
     const { database, createAITask, updateAITaskById, settleAITask, chargeAITask } = await withUser()
     const same = () => createAITask(aiTask('t', 'u', COST), REPLAY)
     const first = await same()
@@ -164,7 +164,7 @@ describe('createAITask with replay', () => {
     expect(error).toMatchObject({ code: 'IDEMPOTENCY_CONFLICT', field: 'id', value: 't' })
   })
 
-  test('20 times at once charges once', async () => {
+  test('charges once for 20 concurrent calls', async () => {
     const { database, createAITask } = await withUser()
     const calls = Array.from({ length: 20 }, () => createAITask(aiTask('t', 'u', COST), REPLAY))
     const rows = await Promise.all(calls)
@@ -175,7 +175,7 @@ describe('createAITask with replay', () => {
 })
 
 describe('updateAITaskById', () => {
-  test('changes what is passed, and no more', async () => {
+  test('changes only the fields that are passed', async () => {
     const { database, updateAITaskById, findAITaskById } = await withTask()
     const before = await findAITaskById('t')
     const patch = { status: 'processing', taskId: 'p1', taskInfo: { progress: 5 }, prompt: undefined }
@@ -191,7 +191,7 @@ describe('updateAITaskById', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('updateAITaskById to failed refunds, once', async () => {
+  test('refunds once when a task fails', async () => {
     const { database, updateAITaskById, charge } = await withTask()
     const row = await updateAITaskById('t', { status: 'failed', taskResult: { error: 'nsfw' } })
     expect(row).toMatchObject({ status: 'failed', creditId: charge })
@@ -203,7 +203,7 @@ describe('updateAITaskById', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('updateAITaskById to failed, 20 times at once, refunds once', async () => {
+  test('refunds once for 20 concurrent failures', async () => {
     const { database, updateAITaskById } = await withTask()
     const fail = () => updateAITaskById('t', { status: 'failed' })
     const rows = await Promise.all(Array.from({ length: 20 }, fail))
@@ -211,19 +211,22 @@ describe('updateAITaskById', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test.each(['canceled', 'success', 'processing', 'of a fork'])('to %s refunds nothing', async (status) => {
-    const { database, updateAITaskById, settleAITask, charge } = await withTask()
-    const row = await updateAITaskById('t', { status })
-    expect(row.status).toBe(status)
-    expect(row).not.toHaveProperty('refund')
-    expect((await creditRow(database, charge)).status).toBe('active')
-    expect(await remaining(database)).toEqual({ a: 0, b: 44 })
-    // To give something back, settle the task.
-    expect((await settleAITask('t', 0)).refund.credits).toBe(10)
-    expect(await violations(database)).toEqual([])
-  })
+  test.each(['canceled', 'success', 'processing', 'of a fork'])(
+    'refunds nothing for the status %s',
+    async (status) => {
+      const { database, updateAITaskById, settleAITask, charge } = await withTask()
+      const row = await updateAITaskById('t', { status })
+      expect(row.status).toBe(status)
+      expect(row).not.toHaveProperty('refund')
+      expect((await creditRow(database, charge)).status).toBe('active')
+      expect(await remaining(database)).toEqual({ a: 0, b: 44 })
+      // Settling the task returns credits.
+      expect((await settleAITask('t', 0)).refund.credits).toBe(10)
+      expect(await violations(database)).toEqual([])
+    },
+  )
 
-  test('refuses to deliver what was refunded, unless it is given away', async () => {
+  test('refuses to deliver a refunded task without allowRefunded', async () => {
     const { database, updateAITaskById, charge } = await withTask()
     await updateAITaskById('t', { status: 'failed' })
     const error = await refusal(database, () => updateAITaskById('t', { status: 'success' }))
@@ -235,7 +238,7 @@ describe('updateAITaskById', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('minds its guards', async () => {
+  test('changes a task only if its guards hold', async () => {
     const { database, updateAITaskById } = await withTask()
     const { updatedAt } = await updateAITaskById('t', { status: 'processing' })
     const late = { status: 'failed' }
@@ -262,7 +265,7 @@ describe('updateAITaskById', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('updateAITaskById to failed regrants what can not be spent, if the refundPolicy says so', async () => {
+  test('regrants credits of expired grants with refundPolicy regrantDays', async () => {
     const { database, settleAITask, updateAITaskById } = await withTask()
     await database.sql('UPDATE credit SET expires_at = ?', new Date(Date.now() - DAY_MS))
     const policy = { refundPolicy: { regrantDays: 7 } }
@@ -274,7 +277,7 @@ describe('updateAITaskById', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('updateAITaskById of a task that does not exist is undefined', async () => {
+  test('returns undefined for a task that does not exist', async () => {
     const { database, updateAITaskById } = await withTask()
     const before = await database.everything()
     expect(await updateAITaskById('no task', { status: 'failed' })).toBeUndefined()
@@ -297,7 +300,7 @@ describe('updateAITaskById', () => {
 })
 
 describe('the charges of an AI task', () => {
-  test('are that of its creation and those of its steps, oldest first', async () => {
+  test('are the charge of its creation and those of its steps, oldest first', async () => {
     const { database, chargeAITask, updateAITaskById, getAITaskCharges, charge } = await withTask()
     const step = {
       credits: 5,
@@ -324,14 +327,14 @@ describe('the charges of an AI task', () => {
       { type: 'ai-task-upscale', factor: 2, taskId: 't' },
       { type: 'ai-task-step', taskId: 't' },
     ])
-    // The last step alone.
+    // Only the last step.
     expect((await updateAITaskById('t', { status: 'failed' })).refund.credits).toBe(3)
     expect((await getAITaskCharges('t')).map(({ status }) => status)).toEqual(['active', 'active', 'deleted'])
     expect(await getAITaskCharges('no task')).toEqual([])
     expect(await violations(database)).toEqual([])
   })
 
-  test('an AI task whose last step is free leaves nothing to refund', async () => {
+  test('have nothing to refund if the last step is free', async () => {
     const { database, chargeAITask, updateAITaskById } = await withTask()
     expect(await chargeAITask('t', { credits: 0 })).toMatchObject({ creditId: null })
     expect((await updateAITaskById('t', { status: 'failed' })).refund).toEqual(NOTHING)
@@ -353,7 +356,7 @@ describe('the charges of an AI task', () => {
 })
 
 describe('settleAITask', () => {
-  test('gives the difference back, last drawn first, once', async () => {
+  test('returns the difference once, last drawn first', async () => {
     const { database, settleAITask, updateAITaskById, charge } = await withTask()
     const row = await settleAITask('t', 3)
     expect(row).toMatchObject({ id: charge, credits: -3, status: 'active' })
@@ -375,14 +378,14 @@ describe('settleAITask', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('refuses a task without a charge, and knows none that does not exist', async () => {
+  test('refuses a task without a charge, and returns undefined for one that does not exist', async () => {
     const { database, createAITask, settleAITask } = await withTask()
     await createAITask(aiTask('free', 'u'))
     expect(await refusal(database, () => settleAITask('free', 0))).toMatchObject({ code: 'CHARGE_NOT_FOUND' })
     expect(await settleAITask('no task', 0)).toBeUndefined()
   })
 
-  test('leaves costCredits, which is what the task cost when it was created', async () => {
+  test('does not change costCredits, the cost at creation', async () => {
     const { database, settleAITask, findAITaskById } = await withTask()
     await settleAITask('t', 3)
     expect(await findAITaskById('t')).toMatchObject({ costCredits: 10 })

@@ -24,7 +24,7 @@ const NAMES = [
   '~',
 ]
 
-/** Ids that a collation sorts in another way than their bytes. */
+/** Ids that a collation sorts differently from their bytes. */
 const IDS = Array.from({ length: 320 }, (_, at) => `${NAMES[at % NAMES.length]}${at >> 4}`)
 
 const sorted = (texts) => [...texts].sort()
@@ -43,14 +43,14 @@ async function withFinding(ids) {
 }
 
 describe('an audit of many users', () => {
-  test.each([1, 99, 100, 101, 200, 320])('finds each of %d once', async (count) => {
+  test.each([1, 99, 100, 101, 200, 320])('finds each of %d findings once', async (count) => {
     const ids = IDS.slice(0, count)
     const database = await withFinding(ids)
     const found = await findings(database.credits)
     expect(sorted(found.map(({ userId }) => userId))).toEqual(sorted(ids))
   })
 
-  test('finds each once, whichever tables their rows are in', async () => {
+  test('finds each user once in whichever tables the rows are', async () => {
     const database = await TestDatabase.fresh()
     await addRows(
       database,
@@ -79,7 +79,7 @@ describe('an audit of many users', () => {
     expect(sorted(found.map(({ userId }) => userId))).toEqual(sorted(IDS))
   })
 
-  test('tells how far it is, to the end', async () => {
+  test('reports its progress up to the end', async () => {
     const database = await withFinding(IDS)
     await addRows(database, 'credit', [grant('more', 5, 5, { user_id: IDS[0] })])
     const told = []
@@ -95,20 +95,17 @@ describe('an audit of many users', () => {
     expect(told).toEqual([{ users: 1, rows: 2, totalRows: 2 }])
   })
 
-  test.each([1, 5, 100, 101, 319, 320, 1_000_000])(
-    'finds at most %d, as many as asked for',
-    async (limit) => {
-      const database = await withFinding(IDS)
-      const all = await findings(database.credits)
-      expect(await findings(database.credits, { limit })).toEqual(all.slice(0, limit))
-      const told = []
-      await findings(database.credits, { limit, onProgress: ({ users }) => told.push(users) })
-      // It reads no further than it must.
-      expect(told.at(-1)).toBeLessThan(limit + 100)
-    },
-  )
+  test.each([1, 5, 100, 101, 319, 320, 1_000_000])('finds at most %d with this limit', async (limit) => {
+    const database = await withFinding(IDS)
+    const all = await findings(database.credits)
+    expect(await findings(database.credits, { limit })).toEqual(all.slice(0, limit))
+    const told = []
+    await findings(database.credits, { limit, onProgress: ({ users }) => told.push(users) })
+    // It reads no more than needed.
+    expect(told.at(-1)).toBeLessThan(limit + 100)
+  })
 
-  test('ends when the loop is left', async () => {
+  test('ends when the caller leaves the loop', async () => {
     const database = await withFinding(IDS)
     const told = []
     for await (const { kind } of database.credits.auditLedger({
@@ -126,7 +123,7 @@ describe('an audit of many users', () => {
     expect(told).toEqual([100])
   })
 
-  test('ends with what a progress function throws', async () => {
+  test('rejects with the error that onProgress throws', async () => {
     const database = await withFinding(IDS)
     const thrown = new Error('enough')
     let calls = 0
@@ -139,7 +136,7 @@ describe('an audit of many users', () => {
     expect(await findings(database.credits)).toHaveLength(320)
   })
 
-  test('reads nothing before it is asked to, and can be several at once', async () => {
+  test('reads nothing before the first page is requested, and several can run at once', async () => {
     const database = await withFinding(IDS.slice(0, 150))
     const idle = database.credits.auditLedger()
     const all = await Promise.all(Array.from({ length: 5 }, () => findings(database.credits)))
@@ -148,7 +145,7 @@ describe('an audit of many users', () => {
     expect((await idle.next()).done).toBe(true)
   })
 
-  test('does not stop those that charge and refund meanwhile', async () => {
+  test('does not block concurrent charges and refunds', async () => {
     const database = await withFinding(IDS)
     await database.sql('UPDATE credit SET remaining_credits = credits')
     const [{ id }] = await database.sql('SELECT id FROM "user" LIMIT 1')
@@ -161,7 +158,7 @@ describe('an audit of many users', () => {
   })
 })
 
-sqlite.test('an audit comes to an end where user ids are BLOBs, which are no ids', async () => {
+sqlite.test('an audit ends if user ids are BLOBs', async () => {
   const database = await TestDatabase.fresh()
   await database.user('u')
   const ids = Array.from({ length: 150 }, (_, at) => ({ id: `b${at}` }))

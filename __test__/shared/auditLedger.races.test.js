@@ -10,7 +10,7 @@ const CALLERS = 12
 const ROUNDS = 20
 const FAIL = { status: 'failed' }
 const REGRANT = { refundPolicy: { regrantDays: 5 } }
-/** What a caller may be told in the thick of it. */
+/** The error codes that concurrent callers may get. */
 const REFUSALS = [
   'INSUFFICIENT_CREDITS',
   'CHARGE_NOT_FOUND',
@@ -29,7 +29,7 @@ async function withUsers() {
   return database
 }
 
-/** Everything that an app does, on tasks of its own and of others. */
+/** All calls of an app, on the caller's own tasks and on those of others. */
 const ACTS = [
   ({ createMediaTask }, id, userId) => createMediaTask(task(id, userId), 3),
   ({ createAITask }, id, userId) => createAITask(aiTask(id, userId, { costCredits: 2 })),
@@ -47,13 +47,13 @@ const ACTS = [
   },
 ]
 
-/** Callers that act all at once, each in another order. Returns the codes that no caller should have been told. */
+/** Concurrent callers, each in another order. Returns the codes that no caller should have got. */
 async function load(connections) {
   const told = []
   const caller = async (number) => {
     for (let at = 0; at < ROUNDS; at++) {
       const turn = number * 7 + at * 3
-      // Every task is made by one caller, and touched by others.
+      // Each task is made by one caller, and changed by others.
       const [id, other] = [
         `t${number}-${at}`,
         `t${(number + 1) % CALLERS}-${Math.max(0, at - 1 - (turn % 2))}`,
@@ -68,7 +68,7 @@ async function load(connections) {
   return told.filter(({ code }) => !REFUSALS.includes(code))
 }
 
-/** Audits for as long as `goesOn()`. Returns how many there were, and all that they have found. */
+/** Audits while `goesOn()`. Returns the number of audits, and their findings. */
 async function auditMeanwhile(credits, goesOn) {
   const found = []
   let audits = 0
@@ -79,7 +79,7 @@ async function auditMeanwhile(credits, goesOn) {
   return { audits, found }
 }
 
-test('every audit finds nothing while all users charge and refund, and in the end every statement is exact', async () => {
+test('audits find nothing while all users charge and refund, and the final statements are exact', async () => {
   const database = await withUsers()
   const [second, third] = [connect({ url: database.url }), connect({ url: database.url })]
   let isOver = false

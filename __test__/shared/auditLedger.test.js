@@ -23,7 +23,7 @@ async function withRows({ credits = [], tasks = [] }) {
 }
 
 describe('auditLedger finds', () => {
-  test.each(Object.entries(DAMAGES))('%s, with all that shows it', async (kind, damage) => {
+  test.each(Object.entries(DAMAGES))('%s, with its rows and numbers', async (kind, damage) => {
     const database = await withRows(damage)
     const before = await database.everything()
     const { rows, numbers, message } = damage
@@ -33,7 +33,7 @@ describe('auditLedger finds', () => {
     expect(await database.everything()).toEqual(before)
   })
 
-  test('auditLedger finds in a real database what two requests at once have done, and nothing else', async () => {
+  test('the damage of concurrent requests in a real database, and nothing else', async () => {
     const database = await TestDatabase.fixture()
     const { credit, media_tasks: before } = await database.everything()
     const users = await database.sql('SELECT id, name FROM "user"')
@@ -57,7 +57,7 @@ describe('auditLedger finds', () => {
     expect(await findings(database.credits, { userId: 'nobody' })).toEqual([])
   })
 
-  test('nothing in what this package writes', async () => {
+  test('nothing in a ledger that this package wrote', async () => {
     const { credits, ...database } = await withUsers('u')
     const inTime = [new Date(0), new Date(Date.now() - DAY_MS), new Date(Date.now() + DAY_MS), null]
     // "never", as some apps say it; a `datetime` of MySQL ends before the last of them.
@@ -87,7 +87,7 @@ describe('auditLedger finds', () => {
     expect(database.url).toBeDefined()
   })
 
-  test('several things in one book, and what one cause shows twice', async () => {
+  test('several kinds for one user, and two findings of one cause', async () => {
     const credits = [grant('g', 100, 130), charge('r', 30, [['g', 30]], { status: 'deleted' })]
     const database = await withRows({ credits })
     expect(await kinds(database.credits)).toEqual({ 'grant-out-of-range': 1, 'refunded-more-than-once': 1 })
@@ -99,7 +99,7 @@ describe('auditLedger finds', () => {
     })
   })
 
-  test("what is wrong between two users' books, in the right one", async () => {
+  test('an error between two users for the right user', async () => {
     const database = await withRows({
       credits: [grant('g', 5, 0), charge('c', 5, [['g', 5]], forTask('tv'))],
       tasks: [taskRow('tv', 'completed', 'c', { user_id: 'v' })],
@@ -128,7 +128,7 @@ describe('auditLedger finds', () => {
     ])
   })
 
-  test('the same where there are no AI tasks', async () => {
+  test('the same without the table ai_task', async () => {
     const database = await TestDatabase.fixture()
     const expected = await kinds(database.credits)
     await database.sql('DROP TABLE ai_task')
@@ -156,7 +156,7 @@ describe('auditLedger trusts nothing:', () => {
     ['nothing', null, expect.anything()],
     ['an empty list', '[]', { 'charge-draws-differ': 1, 'grant-draws-differ': 1 }],
     ['a negative draw', detail([['g', -7]]), expect.anything()],
-    ['what is largest', detail([['g', Number.MAX_SAFE_INTEGER]]), expect.anything()],
+    ['the largest draw', detail([['g', Number.MAX_SAFE_INTEGER]]), expect.anything()],
   ])('a consumed_detail that is %s', async (_, text, expected) => {
     const database = await withRows({
       credits: [grant('g', 10, 3), charge('c', 7, [], { consumed_detail: text })],
@@ -174,7 +174,7 @@ describe('auditLedger trusts nothing:', () => {
     ['a task that is not text', '{"type":"media-task","taskId":7}'],
     ['a number that fits nowhere', '{"n":1e400}'],
     ['an empty text', ''],
-    ['a settlement of something else', '{"settled":{"charged":1e400,"credits":{}}}'],
+    ['a settlement with invalid numbers', '{"settled":{"charged":1e400,"credits":{}}}'],
   ])('metadata that is %s is not looked at', async (_, metadata) => {
     const credits = [grant('g', 10, 3), charge('c', 7, [['g', 7]], { metadata })]
     const database = await withRows({ credits })

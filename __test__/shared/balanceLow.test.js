@@ -7,15 +7,15 @@ const { until } = require('../helpers/callers')
 
 staysSound()
 
-/** One after the other, so that what is asked first is answered first. PostgreSQL's alone. */
+/** One connection, so that calls are answered in order. Only PostgreSQL needs it. */
 const IN_ORDER = { maxConnections: 1 }
 
-/** Waits until whatever is to be told has been told: a balance is read once or twice after the last reply. */
+/** Waits until all events are emitted: a balance is read once or twice after the last reply. */
 async function quiet({ credits }) {
   for (let reads = 0; reads < 5; reads++) await credits.getRemainingCredits('u')
 }
 
-/** A user `u` with grants, and what is told of his balance, for each threshold. */
+/** A user `u` with grants, and the events of each threshold. */
 async function watched(grants, thresholds, options = IN_ORDER) {
   const database = await TestDatabase.fresh(options)
   await database.user('u', ...grants)
@@ -25,7 +25,7 @@ async function watched(grants, thresholds, options = IN_ORDER) {
   return { database, credits: database.credits, told, charge }
 }
 
-test('balanceLow is told when a charge brings the balance below the threshold, and not again while it is there', async () => {
+test('balance-low is emitted when a charge lowers the balance below the threshold, and not again while it stays there', async () => {
   const { database, told, charge } = await watched([25], [20])
   for (const credits of [5, 1, 1, 10]) {
     await charge(credits)
@@ -34,7 +34,7 @@ test('balanceLow is told when a charge brings the balance below the threshold, a
   expect(told).toEqual([{ userId: 'u', balance: 19, below: 20 }])
 })
 
-test('balanceLow is told again after the balance was at the threshold', async () => {
+test('balance-low is emitted again after the balance was at the threshold', async () => {
   const { database, credits, told, charge } = await watched([25], [20])
   const { id } = await charge(10)
   await quiet(database)
@@ -47,7 +47,7 @@ test('balanceLow is told again after the balance was at the threshold', async ()
   expect(told.map(({ balance }) => balance)).toEqual([15, 19, 19])
 })
 
-test('balanceLow is told when a payment is charged back, and again after that was won', async () => {
+test('balance-low is emitted when a payment is charged back, and again after the dispute was won', async () => {
   const { database, credits, told, charge } = await watched([5], [20])
   const { id } = await credits.createCredit({ userId: 'u', credits: 20, orderNo: 'order' })
   const charged = []
@@ -69,7 +69,7 @@ test('balanceLow is told when a payment is charged back, and again after that wa
   expect(charged).toEqual([2])
 })
 
-test('each threshold is told for itself', async () => {
+test('each threshold has its own balance-low event', async () => {
   const { database, told, charge } = await watched([25], [20, 5, 24])
   await charge(2)
   await quiet(database)
@@ -82,7 +82,7 @@ test('each threshold is told for itself', async () => {
   ])
 })
 
-test('balanceLow is told of those users of a batch who fell below', async () => {
+test('balance-low is emitted for the users of a batch whose balance fell below the threshold', async () => {
   const { database, credits, told } = await watched([10], [8])
   await database.user('v', 10)
   await credits.consumeCreditsBatch(
@@ -94,7 +94,7 @@ test('balanceLow is told of those users of a batch who fell below', async () => 
   expect(told).toEqual([{ userId: 'u', balance: 6, below: 8 }])
 })
 
-test('a user who is below already is not told of, whatever comes and goes there', async () => {
+test('balance-low is not emitted for a user who stays below the threshold', async () => {
   const { database, credits, told } = await watched([15], [20], {})
   for (let at = 0; at < 5; at++) {
     await atOnce(3, async (number) => {
@@ -107,7 +107,7 @@ test('a user who is below already is not told of, whatever comes and goes there'
 })
 
 test.each([60, 59, 20, 11])(
-  '50 charges of a user at once are told of once: from 60 to 10, below %i',
+  '50 concurrent charges from 60 to 10 emit balance-low once for the threshold %i',
   async (below) => {
     const { database, credits, told, charge } = await watched([30, 30], [below], {})
     for (let at = 0; at < 5; at++) {
@@ -127,7 +127,7 @@ test.each([60, 59, 20, 11])(
   },
 )
 
-test('a balance that cannot be read is not told of, and harms nothing', async () => {
+test('a balance that cannot be read emits no balance-low and causes no error', async () => {
   const { credits, told, charge } = await watched([25], [20])
   const charged = charge(10)
   // By the time of the reply, the connection is closed.
@@ -136,8 +136,8 @@ test('a balance that cannot be read is not told of, and harms nothing', async ()
   expect(told).toEqual([])
 })
 
-describe('with replies that come late and balances that are ahead of them', () => {
-  /** Numbers that look random and are the same each time. */
+describe('balance-low with late replies and balances that are ahead of them', () => {
+  /** Pseudorandom numbers, the same in each run. */
   function random(seed) {
     let state = seed
     return (below) => {
@@ -157,18 +157,18 @@ describe('with replies that come late and balances that are ahead of them', () =
     const balances = new LowBalances({
       readBalance: (userId) => {
         const user = users.find(({ id }) => id === userId)
-        // Read at once, and told later; or read then, with all that was committed meanwhile.
+        // Read at once and delivered later, or read later with everything that was committed meanwhile.
         const early = pick(2) ? user.balance : undefined
         return new Promise((resolve) => queue.push(() => resolve(early ?? user.balance)))
       },
       thresholds: () => [below],
       tell: (event) => told.push(event),
     })
-    // Those of two threads overtake each other.
+    // Replies of two threads overtake each other.
     const reply = () => queue.splice(pick(Math.min(3, queue.length)), 1)[0]?.()
     const commit = () => {
       const user = users[pick(users.length)]
-      // What a charge took may come back, once.
+      // A charge may be refunded, once.
       const gives = refunds && user.charges.length > 0 && pick(2) === 0
       const number = balances.begin(gives)
       const credits = gives ? user.charges.pop() : 1 + pick(3)
@@ -203,13 +203,13 @@ describe('with replies that come late and balances that are ahead of them', () =
     return all
   }
 
-  test('each user who fell below is told of once, and forgotten in the end', async () => {
+  test('is emitted once for each user below the threshold, and no user stays in memory', async () => {
     const all = await runs(false)
     expect(all.filter(({ told, was, is }) => told !== (was && !is ? 1 : 0))).toEqual([])
     expect(all.filter(({ told }) => told === 1).length).toBeGreaterThan(100)
   })
 
-  test('a user who was below before, and gets back what he paid, is not told of', async () => {
+  test('is not emitted for a user who was below before and is refunded', async () => {
     const all = await runs(true)
     expect(all.filter(({ told, was }) => told > 0 && !was)).toEqual([])
     expect(all.filter(({ was }) => !was).length).toBeGreaterThan(100)

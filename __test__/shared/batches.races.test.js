@@ -12,7 +12,7 @@ const BOTH = { atomic: true, replay: true }
 const media = (id, userId, costCredits) => ({ task: task(id, userId), costCredits })
 const paid = (transactionNo, userId, credits) => ({ userId, credits, transactionNo })
 
-/** How a list is written, an item of it, how a single one is written, and what is said of a key that is taken. */
+/** A batch function, an item of it, the function for a single item, and the error code of a taken key. */
 const BATCHES = [
   ['createMediaTasks', media, 'createMediaTask', 'TASK_EXISTS'],
   ['consumeCreditsBatch', paid, 'consumeCredits', 'CREDIT_EXISTS'],
@@ -38,7 +38,7 @@ describe.each(BATCHES)('atomic %s at the same moment:', (name, item, one, taken)
     return keys.filter((text) => text.startsWith(`${prefix}-`)).length
   }
 
-  test('as many batches are accepted as the balance pays for, each whole', async () => {
+  test('batches are accepted up to the balance, each whole', async () => {
     const database = await withUsers(100)
     const settled = await atOnce(12, (number) =>
       database.credits[name](list(`b${number}`, 4, 'u', 3), ATOMIC),
@@ -73,7 +73,7 @@ describe.each(BATCHES)('atomic %s at the same moment:', (name, item, one, taken)
     expect((await getRemainingCredits('u')) + (await getRemainingCredits('v'))).toBe(800 + sum)
   })
 
-  test('batches over the same users in every order come to their end', async () => {
+  test('batches over the same users in each order all finish', async () => {
     const database = await withUsers(500, 500, 500)
     const orders = ['uvw', 'wvu', 'vuw', 'wuv', 'uwv', 'vwu']
     const settled = await atOnce(60, (number) => {
@@ -85,7 +85,7 @@ describe.each(BATCHES)('atomic %s at the same moment:', (name, item, one, taken)
     for (const user of 'uvw') expect(await database.credits.getRemainingCredits(user)).toBe(500 - 120)
   })
 
-  test('the same batch 10 times with replay: one writes, and all return its rows', async () => {
+  test('of 10 equal batches with replay one writes, and all return its rows', async () => {
     const database = await withUsers(500)
     const settled = await atOnce(10, () => database.credits[name](list('b', 5, 'u', 3), BOTH))
     const all = values(settled)
@@ -97,7 +97,7 @@ describe.each(BATCHES)('atomic %s at the same moment:', (name, item, one, taken)
     expect(await database.credits.getRemainingCredits('u')).toBe(500 - 15)
   })
 
-  test('the same batch 10 times without replay: one writes', async () => {
+  test('of 10 equal batches without replay one writes', async () => {
     const database = await withUsers(500)
     const settled = await atOnce(10, () => database.credits[name](list('b', 5, 'u', 3), ATOMIC))
     expect(counted(settled)).toEqual({ accepted: 1, [taken]: 9 })
@@ -105,7 +105,7 @@ describe.each(BATCHES)('atomic %s at the same moment:', (name, item, one, taken)
     expect(await database.credits.getRemainingCredits('u')).toBe(500 - 15)
   })
 
-  test('the same keys of two users, forwards and backwards: they are all of one user', async () => {
+  test('the same keys for two users, in both orders, all belong to one of them', async () => {
     const database = await withUsers(500, 500)
     for (let round = 0; round < 15; round++) {
       const settled = await atOnce(2, (number) => {
@@ -145,7 +145,7 @@ describe.each(BATCHES)('atomic %s at the same moment:', (name, item, one, taken)
     expect(await database.credits.getRemainingCredits('u')).toBe(1000 - BATCHES_EACH * 8)
   })
 
-  test('three processes with too few credits make as many batches as the balance pays for', async () => {
+  test('three processes with too few credits write as many batches as the balance pays for', async () => {
     const database = await withUsers(100)
     const calls = (prefix) =>
       Array.from({ length: 10 }, (_, at) => [name, list(`${prefix}${at}`, 3, 'u', 3), ATOMIC])
@@ -159,7 +159,7 @@ describe.each(BATCHES)('atomic %s at the same moment:', (name, item, one, taken)
 postgres.describe.each(BATCHES)('atomic %s', (name, item) => {
   staysSound()
 
-  test('can be tried again when another client held the lock of one of its users for too long', async () => {
+  test('is retryable when another client holds the lock of one of its users for too long', async () => {
     const database = await withUsers(100, 100)
     const other = connection(database.url, { busyTimeoutMs: 50 })
     await database.credits.close()

@@ -10,7 +10,7 @@ TestDatabase.reuse()
 const ATOMIC = { atomic: true }
 const REPLAY = { replay: true }
 
-/** Each function that takes a list: the one for a single item, and an item as its arguments say. */
+/** Each batch function: the one for a single item, and how an item is made. */
 const BATCHES = {
   createMediaTasks: { one: 'createMediaTask', item: ([task, costCredits]) => ({ task, costCredits }) },
   createAITasks: { one: 'createAITask', item: ([task]) => task },
@@ -33,9 +33,9 @@ describe.each(Object.entries(BATCHES))('%s', (name, { one, item }) => {
     return { database, batch: database.credits[name], balance: database.credits.getRemainingCredits }
   }
 
-  describe('each item for itself', () => {
+  describe('not atomic', () => {
     test.each([[undefined], [{ atomic: false }]])(
-      'gives outcomes in the order of the items, as Promise.allSettled does, with options %j',
+      'returns outcomes in the order of the items, like Promise.allSettled, with options %j',
       async (options) => {
         const { database, batch, balance } = await open()
         const list = items(
@@ -78,7 +78,7 @@ describe.each(Object.entries(BATCHES))('%s', (name, { one, item }) => {
       expect(await balance('u')).toBe(2)
     })
 
-    test('a key that comes twice is taken the second time, or replayed', async () => {
+    test('refuses or replays the second item with the same key', async () => {
       const { batch, balance } = await open()
       const twice = (key) => items({ key }, { key }, { key })
       expect(counted(await batch(twice('a')))).toEqual({ accepted: 1, [taken.code]: 2 })
@@ -86,7 +86,7 @@ describe.each(Object.entries(BATCHES))('%s', (name, { one, item }) => {
       expect(await balance('u')).toBe(80)
     })
 
-    test('may be more than a thousand', async () => {
+    test('accepts more than a thousand items', async () => {
       const { batch, balance } = await open()
       const requests = Array.from({ length: 1100 }, (_, at) => ({ key: `k${at}`, credits: 1 }))
       const outcomes = await batch(items(...requests))
@@ -94,7 +94,7 @@ describe.each(Object.entries(BATCHES))('%s', (name, { one, item }) => {
       expect(await balance('u')).toBe(0)
     })
 
-    test('a value that is not an item has an outcome of its own', async () => {
+    test('returns a rejected outcome for a value that is not an item', async () => {
       const { batch } = await open()
       const wrong = [null, undefined, 5, 'item', [], () => ({}), new Date(), NaN, {}]
       const outcomes = await batch([...wrong, ...items({ key: 'a' })])
@@ -104,7 +104,7 @@ describe.each(Object.entries(BATCHES))('%s', (name, { one, item }) => {
   })
 
   describe('atomic', () => {
-    test('gives the rows in the order of the items, all of which are there', async () => {
+    test('writes all rows, and returns them in the order of the items', async () => {
       const { database, batch, balance } = await open()
       const keys = ['z', 'a', 'm', 'A', 'é', '7']
       const list = items(...keys.map((key, at) => ({ key, credits: at + 1, userId: 'uv'[at % 2] })))
@@ -117,7 +117,7 @@ describe.each(Object.entries(BATCHES))('%s', (name, { one, item }) => {
       )
     })
 
-    test('writes what single calls write', async () => {
+    test('writes the same rows as single calls', async () => {
       const { batch, database } = await open()
       const [row] = await batch(items({ key: 'a' }), ATOMIC)
       const single = await database.credits[one](...args({ key: 'b' }))
@@ -180,7 +180,7 @@ describe.each(Object.entries(BATCHES))('%s', (name, { one, item }) => {
       expect(error.message).toContain('a bad row')
     })
 
-    test('takes 500 items, and not one more', async () => {
+    test('accepts 500 items, and refuses 501', async () => {
       const { database, batch, balance } = await open()
       await database.credits.createCredit({ userId: 'u', credits: 500 })
       const requests = Array.from({ length: 501 }, (_, at) => ({ key: `k${at}`, credits: 1 }))
@@ -192,7 +192,7 @@ describe.each(Object.entries(BATCHES))('%s', (name, { one, item }) => {
       expect(await balance('u')).toBe(100)
     })
 
-    test('an atomic batch of one user spends everything, over many grants', async () => {
+    test('spends the whole balance of one user over many grants', async () => {
       const { database, batch, balance } = await open()
       await database.user('w', ...Array(20).fill(3))
       const requests = Array.from({ length: 12 }, (_, at) => ({ key: `k${at}`, userId: 'w', credits: 5 }))
@@ -221,10 +221,10 @@ describe.each(Object.entries(BATCHES))('%s', (name, { one, item }) => {
   })
 
   describe.each([
-    ['for itself', {}],
+    ['not atomic', {}],
     ['atomic', ATOMIC],
   ])('each item %s', (_, options) => {
-    test('an empty list gives an empty list', async () => {
+    test('returns an empty list for an empty list', async () => {
       const { database, batch } = await open()
       for (const more of [{}, REPLAY]) {
         const all = await writingNothing(database, () => batch([], { ...options, ...more }))
@@ -274,7 +274,7 @@ describe.each(Object.entries(BATCHES))('%s', (name, { one, item }) => {
       }
     })
 
-    test('is made again though nothing is left of the balance', async () => {
+    test('replays the batch with nothing left of the balance', async () => {
       const { database, batch, balance } = await open()
       const list = items({ key: 'a', credits: 50 }, { key: 'b', credits: 50 })
       const rows = await batch(list, BOTH)
@@ -305,7 +305,7 @@ describe('createMediaTasks, atomic,', () => {
     expect(error).toMatchObject({ code, field, index: 1 })
   })
 
-  test('makes free tasks and others, with whatever columns each has', async () => {
+  test('creates free and paid tasks with different columns', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const more = [{}, { title: 'A' }, { publishedAt: new Date(5000) }, { title: 'B', isFreeTrial: true }]

@@ -13,7 +13,7 @@ const CONFLICT = 'TASK_STATE_CONFLICT'
 const INSUFFICIENT = 'INSUFFICIENT_CREDITS'
 const FAIL = { status: 'failed' }
 
-/** What becomes of the credits of a grant `g` that the app's own client takes one from, as its models do it. */
+/** Draws one credit from the grant `g` with the app's own client, as its models do. */
 const appSpends = (database, number) =>
   database.run(
     byStorage({ sqlite: 'BEGIN IMMEDIATE', postgres: 'BEGIN' }),
@@ -44,7 +44,7 @@ describe.each(Object.entries(KINDS))('charge%s at the same moment:', (kind, { cr
     return database
   }
 
-  test('the same translation 20 times, guarded by its state: one is charged', async () => {
+  test('of 20 equal translations with ifStatus one is charged', async () => {
     const { database, step, update, balance, charges } = await withTask(kind)
     await update({ status: 'extracted' })
     const translate = { credits: 5, metadata: { type: `${type}-translation`, targetLanguage: 'fr' } }
@@ -57,14 +57,14 @@ describe.each(Object.entries(KINDS))('charge%s at the same moment:', (kind, { cr
     expect(await database.credits.getCreditsCount({ transactionType: 'consume' })).toBe(2)
   })
 
-  test('the same transactionNo 20 times: one is charged', async () => {
+  test('of 20 charges with one transactionNo one is written', async () => {
     const { step, balance } = await withTask(kind)
     const settled = await atOnce(20, () => step({ credits: 5, transactionNo: 'mine' }))
     expect(counted(settled)).toEqual({ accepted: 1, CREDIT_EXISTS: 19 })
     expect(await balance()).toBe(85)
   })
 
-  test('the same transactionNo for 20 tasks of two users: one is charged', async () => {
+  test('of 20 charges with one transactionNo for tasks of two users one is written', async () => {
     const database = await withMany(10, 100)
     await database.user('v', 100)
     await atOnce(10, (at) => create(database.credits, `v${at}`, 0, { userId: 'v' }))
@@ -77,7 +77,7 @@ describe.each(Object.entries(KINDS))('charge%s at the same moment:', (kind, { cr
     expect((await getRemainingCredits('u')) + (await getRemainingCredits('v'))).toBe(195)
   })
 
-  test('steps of many tasks of one user with too few credits: as many as fit', async () => {
+  test('steps of many tasks with too few credits are charged up to the balance', async () => {
     const database = await withMany(30, 100)
     const settled = await atOnce(30, (at) =>
       database.credits[chargeTask](`t${at}`, { credits: 7 }, { status: 'translating' }),
@@ -89,7 +89,7 @@ describe.each(Object.entries(KINDS))('charge%s at the same moment:', (kind, { cr
     expect(await database.credits.getRemainingCredits('u')).toBe(2)
   })
 
-  test('many steps of one task with too few credits: as many as fit, and the last one is its charge', async () => {
+  test('steps of one task with too few credits are charged up to the balance, and the last one is its charge', async () => {
     const { step, balance, charges, find } = await withTask(kind)
     const settled = await atOnce(30, () => step({ credits: 7 }))
     expect(counted(settled)).toEqual({ accepted: 12, [INSUFFICIENT]: 18 })
@@ -101,7 +101,7 @@ describe.each(Object.entries(KINDS))('charge%s at the same moment:', (kind, { cr
     expect(ids).toContain((await find()).creditId)
   })
 
-  test('steps, charges and new tasks of one user share what there is', async () => {
+  test('steps, charges and new tasks of one user never exceed the balance', async () => {
     const database = await withMany(20, 100)
     const kinds = [
       (at) => database.credits[chargeTask](`t${at}`, { credits: 3 }),
@@ -113,7 +113,7 @@ describe.each(Object.entries(KINDS))('charge%s at the same moment:', (kind, { cr
     expect(await database.credits.getRemainingCredits('u')).toBe(1)
   })
 
-  test('steps and failures of the same tasks: what is refunded was charged, once', async () => {
+  test('steps and failures of the same tasks refund each charge at most once', async () => {
     const TASKS = 20
     const database = await withMany(TASKS, 1000)
     const settled = await atOnce(6 * TASKS, (number) => {
@@ -132,7 +132,7 @@ describe.each(Object.entries(KINDS))('charge%s at the same moment:', (kind, { cr
     }
   })
 
-  test('a step or a failure, guarded by the same state: exactly one of them', async () => {
+  test('of a step and a failure with the same ifStatus exactly one happens', async () => {
     const TASKS = 40
     const database = await withMany(TASKS, 1000)
     const settled = await atOnce(2 * TASKS, (number) => {
@@ -168,7 +168,7 @@ describe.each(Object.entries(KINDS))('charge%s at the same moment:', (kind, { cr
     expect(charged).toEqual(Array(25).fill({ status: 'translating' }))
   })
 
-  test("steps are charged while the app's own client spends from the same grant and writes the same tasks", async () => {
+  test("steps are charged while the app's own client draws on the same grant and writes the same tasks", async () => {
     const ROUNDS = 30
     const database = await withMany(ROUNDS, 1000)
     const steps = []
@@ -197,17 +197,20 @@ describe.each(Object.entries(KINDS))('charge%s at the same moment:', (kind, { cr
     expect(count).toBe(ROUNDS)
   })
 
-  postgres.test("beside the app's own consumeCredits, which locks grants by itself", async () => {
-    const ROUNDS = 20
-    const database = await TestDatabase.fresh()
-    await database.user('u', ...Array(20).fill(10))
-    await atOnce(ROUNDS, (at) => create(database.credits, `t${at}`, 0))
-    const app = [appClient(database), appClient(database)].map(async (client) => {
-      for (let at = 0; at < ROUNDS; at++) await appConsume(client, 'u', 3)
-    })
-    const steps = await atOnce(ROUNDS, (at) => database.credits[chargeTask](`t${at}`, { credits: 3 }))
-    await Promise.all(app)
-    expect(counted(steps)).toEqual({ accepted: ROUNDS })
-    expect(await database.credits.getRemainingCredits('u')).toBe(200 - 3 * 3 * ROUNDS)
-  })
+  postgres.test(
+    "charges beside the app's own consumeCredits, which locks grants itself, lose no credit",
+    async () => {
+      const ROUNDS = 20
+      const database = await TestDatabase.fresh()
+      await database.user('u', ...Array(20).fill(10))
+      await atOnce(ROUNDS, (at) => create(database.credits, `t${at}`, 0))
+      const app = [appClient(database), appClient(database)].map(async (client) => {
+        for (let at = 0; at < ROUNDS; at++) await appConsume(client, 'u', 3)
+      })
+      const steps = await atOnce(ROUNDS, (at) => database.credits[chargeTask](`t${at}`, { credits: 3 }))
+      await Promise.all(app)
+      expect(counted(steps)).toEqual({ accepted: ROUNDS })
+      expect(await database.credits.getRemainingCredits('u')).toBe(200 - 3 * 3 * ROUNDS)
+    },
+  )
 })

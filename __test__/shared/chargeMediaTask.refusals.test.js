@@ -16,7 +16,7 @@ describe('chargeMediaTask and chargeAITask refuse', () => {
     ['a function as description', { description: () => 'x' }, 'INVALID_VALUE'],
     ['a Date as description', { description: new Date() }, 'INVALID_VALUE'],
     ['an unknown key', { cost: 5 }, 'UNKNOWN_FIELD'],
-    ["the column's name of the scene", { transactionScene: 'payment' }, 'UNKNOWN_FIELD'],
+    ['the column name of the scene', { transactionScene: 'payment' }, 'UNKNOWN_FIELD'],
     ['a user', { userId: 'u' }, 'UNKNOWN_FIELD'],
     ['__proto__', { ['__proto__']: 5 }, 'UNKNOWN_FIELD'],
   ])('a charge with %s', async (_, charge, code) => {
@@ -25,7 +25,7 @@ describe('chargeMediaTask and chargeAITask refuse', () => {
     }
   })
 
-  test('a value that is not text as scene', async () => {
+  test('a scene that is not text', async () => {
     for (const scene of ['\0', new Date(), () => 'payment']) {
       await isRefused({ code: 'INVALID_VALUE' }, () => [{ credits: 5, scene }])
     }
@@ -40,7 +40,7 @@ describe('chargeMediaTask and chargeAITask refuse', () => {
     ['a failure', { status: 'failed' }, 'READ_ONLY_FIELD'],
     ['an unknown key', { titel: 'x' }, 'UNKNOWN_FIELD'],
     ["a column's own name", { created_at: new Date() }, 'UNKNOWN_FIELD'],
-    ['the charge beside it', { credits: 5 }, 'UNKNOWN_FIELD'],
+    ['credits in the patch', { credits: 5 }, 'UNKNOWN_FIELD'],
     ['__proto__', { ['__proto__']: 'x' }, 'UNKNOWN_FIELD'],
     ['null as status', { status: null }, 'INVALID_VALUE'],
     ['a Date as status', { status: new Date(0) }, 'INVALID_VALUE'],

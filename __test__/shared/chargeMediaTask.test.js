@@ -60,7 +60,7 @@ describe.each(Object.entries(KINDS))('charge%s', (kind, { type, table, delivered
     expect(charge.created_at).toBeLessThanOrEqual(Date.now())
   })
 
-  test('applies the patch, and gives the whole task back', async () => {
+  test('applies the patch, and returns the whole task', async () => {
     const { database, step, find, first, balance } = await withTask(kind)
     const patch = { status: 'processing', [text]: 'É' }
     const row = await step({ credits: 5 }, patch)
@@ -88,7 +88,7 @@ describe.each(Object.entries(KINDS))('charge%s', (kind, { type, table, delivered
   test.each([
     ['null empties a column', { [text]: null }, { [text]: null }],
     ['a Date is written', { createdAt: LONG_AGO }, { createdAt: LONG_AGO }],
-    ['a delivered state is written', { status: delivered[0] }, { status: delivered[0] }],
+    ['a delivered status is written', { status: delivered[0] }, { status: delivered[0] }],
     ['the app may delete it', { deletedAt: LONG_AGO }, { deletedAt: LONG_AGO }],
   ])('in the patch %s', async (_, patch, expected) => {
     const { step, find } = await withTask(kind)
@@ -132,7 +132,7 @@ describe.each(Object.entries(KINDS))('charge%s', (kind, { type, table, delivered
     expect(JSON.parse(metadata)).toEqual(JSON.parse(expected))
   })
 
-  test('takes scene, description and transactionNo of the caller', async () => {
+  test('writes the scene, description and transactionNo of the caller', async () => {
     const { database, step } = await withTask(kind)
     const chosen = { scene: 'renewal', description: 'é "1"', transactionNo: 'mine' }
     const { creditId } = await step({ credits: 5, ...chosen })
@@ -150,7 +150,7 @@ describe.each(Object.entries(KINDS))('charge%s', (kind, { type, table, delivered
     })
   })
 
-  test('draws over several grants, and spends the last credit', async () => {
+  test('draws on several grants down to the last credit', async () => {
     const { database, step, balance } = await withTask(kind)
     const { creditId } = await step({ credits: 90 })
     expect(await draws(database, creditId)).toEqual([
@@ -160,7 +160,7 @@ describe.each(Object.entries(KINDS))('charge%s', (kind, { type, table, delivered
     expect(await balance()).toBe(0)
   })
 
-  test('a charge of a task that does not exist is undefined and writes nothing', async () => {
+  test('returns undefined and writes nothing for a task that does not exist', async () => {
     const { database } = await withTask(kind)
     const charge = database.credits[`charge${kind}`]
     for (const args of [[{ credits: 5 }], [{ credits: 5000 }], [{ credits: 0 }, {}, { ifStatus: 'x' }]]) {
@@ -172,7 +172,7 @@ describe.each(Object.entries(KINDS))('charge%s', (kind, { type, table, delivered
     expect(await writingNothing(database, call)).toBeUndefined()
   })
 
-  test('a charge with too few credits changes nothing, not even by the patch', async () => {
+  test('changes nothing if the balance is too small, not even the fields of the patch', async () => {
     const { database, step } = await withTask(kind)
     for (const credits of [91, 2_147_483_647]) {
       const call = () => step({ credits }, { status: 'processing', [text]: 'B' })
@@ -186,7 +186,7 @@ describe.each(Object.entries(KINDS))('charge%s', (kind, { type, table, delivered
     }
   })
 
-  test('a charge with a transactionNo that is taken changes nothing', async () => {
+  test('changes nothing if the transactionNo is taken', async () => {
     const { database, step } = await withTask(kind)
     await step({ credits: 5, transactionNo: 'mine' })
     for (const transactionNo of ['mine', '71']) {
@@ -216,8 +216,8 @@ describe.each(Object.entries(KINDS))('charge%s', (kind, { type, table, delivered
     expect(['DATABASE_ERROR', 'INTERNAL']).toContain(error.code)
   })
 
-  describe('and then a failure', () => {
-    test('refunds the step alone', async () => {
+  describe('before a failure', () => {
+    test('has only the step refunded', async () => {
       const { database, step, update, charge, balance } = await withTask(kind)
       const { creditId } = await step({ credits: 5 }, { status: 'processing' })
       const failed = await update(FAIL)
@@ -228,7 +228,7 @@ describe.each(Object.entries(KINDS))('charge%s', (kind, { type, table, delivered
       expect((await update(FAIL)).refund).toEqual(NOTHING)
     })
 
-    test('refunds the last of several steps, exactly as it was drawn', async () => {
+    test('has the last of several steps refunded to the grants that it drew on', async () => {
       const { database, step, update } = await withTask(kind)
       for (const credits of [20, 20, 25]) await step({ credits })
       expect(await remaining(database)).toEqual({ a: 0, b: 25 })
@@ -246,7 +246,7 @@ describe.each(Object.entries(KINDS))('charge%s', (kind, { type, table, delivered
       expect(await balance()).toBe(100 - cost)
     })
 
-    test('leaves a task that a new step makes live again, and that can fail once more', async () => {
+    test('can revive the failed task with a new step, which can fail again', async () => {
       const { step, update, balance } = await withTask(kind)
       for (let time = 0; time < 3; time++) {
         expect((await update(FAIL)).status).toBe('failed')
@@ -259,7 +259,7 @@ describe.each(Object.entries(KINDS))('charge%s', (kind, { type, table, delivered
     })
   })
 
-  test('charges a task that has failed only with another status', async () => {
+  test('charges a failed task only with a new status', async () => {
     const { database, step, update } = await withTask(kind)
     await update(FAIL)
     for (const patch of [undefined, {}, { [text]: 'B' }, { status: undefined }]) {
@@ -269,7 +269,7 @@ describe.each(Object.entries(KINDS))('charge%s', (kind, { type, table, delivered
     expect(await step({ credits: 5 }, { status: 'pending' })).toMatchObject({ status: 'pending' })
   })
 
-  test('writes no charge for a free step, whatever else is said of it', async () => {
+  test('writes no charge for a free step with any other parameters', async () => {
     const { database, step, balance, charges } = await withTask(kind)
     const before = await charges()
     const chosen = { description: 'free', metadata: { type: `${type}-free` }, transactionNo: '71' }

@@ -7,13 +7,13 @@ const { evaluate } = require('../helpers/processes')
 
 /** With `CYCLES=10000` it takes minutes. */
 const CYCLES = Number(process.env.CYCLES ?? 200)
-/** A cycle takes some 40 ms on PostgreSQL. */
+/** A cycle takes about 40 ms on PostgreSQL. */
 const TIMEOUT_MS = 180_000 + 100 * CYCLES
 
 const CHARGE = { userId: 'u', credits: 1 }
 const STUCK = { olderThanMs: 1000 }
 
-/** What is needed for a call to be sound, where it is not one id. */
+/** Valid arguments of each function that does not take one id. */
 const ARGUMENTS = {
   createTables: [],
   grantCreditsForUser: [{ user: { id: 'u' }, credits: 1 }],
@@ -52,10 +52,10 @@ const ARGUMENTS = {
 }
 
 describe('close', () => {
-  test('makes every call after it CLOSED', async () => {
+  test('makes later calls reject with CLOSED', async () => {
     const { credits } = await TestDatabase.fresh()
     await credits.close()
-    // A listener may be added at any time; it hears of nothing more.
+    // A listener can be added at any time; it gets no more events.
     // In a transaction of the app's, calls are the app's client's.
     const { close, on, once, off, within, ...functions } = credits
     const calls = Object.entries(functions)
@@ -77,7 +77,7 @@ describe('close', () => {
     await connect({ url: 'sqlserver://nowhere' }).close()
   })
 
-  test('finishes what was accepted', async () => {
+  test('finishes the calls that were accepted', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const submits = Array.from({ length: 20 }, (_, at) =>
@@ -90,7 +90,7 @@ describe('close', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('leaves other connections to the same file alone', async () => {
+  test('does not affect other connections to the same file', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const other = connect({ url: database.url })
@@ -100,7 +100,7 @@ describe('close', () => {
   })
 
   test(
-    `of ${CYCLES} connections that were used leaves no thread, no descriptor and no memory`,
+    `of ${CYCLES} used connections frees threads, descriptors and memory`,
     async () => {
       const database = await TestDatabase.fresh()
       await database.user('u', 100)
@@ -125,7 +125,7 @@ describe('close', () => {
         { DATABASE_URL: database.url },
       )
       const { before, after, grown } = JSON.parse(out)
-      // Of each kind one or two more or fewer are the process's own.
+      // The process itself opens or closes one or two of each kind.
       for (const [kind, held] of after.entries()) expect(held - before[kind]).toBeLessThan(5)
       expect(grown).toBeLessThan(Math.min(50, CYCLES / 10))
     },

@@ -22,7 +22,7 @@ describe('two columns with one name in JavaScript are refused, and named:', () =
     await database.user('u', 100)
     await database.sql(`ALTER TABLE ${table} ADD COLUMN "${other}" text`)
     const before = await database.everything()
-    // What knows the tables looks at them again: SQLite's at once, PostgreSQL's after a minute.
+    // The known tables are checked again: on SQLite at once, on PostgreSQL after a minute.
     await database.credits.close()
     const credits = connection(database.url)
     const call = {
@@ -37,7 +37,7 @@ describe('two columns with one name in JavaScript are refused, and named:', () =
     expect(await database.everything()).toEqual(before)
   })
 
-  test('two columns of an own table of tasks stop the functions about it alone', async () => {
+  test('two columns of a task table with one name block only the functions about that table', async () => {
     const database = await TestDatabase.fresh()
     await database.sql('ALTER TABLE ai_task ADD COLUMN "creditId" text')
     await database.user('u', 100)
@@ -45,7 +45,7 @@ describe('two columns with one name in JavaScript are refused, and named:', () =
     expect(await database.credits.getRemainingCredits('u')).toBe(90)
   })
 
-  test('so are two that the ledger does not know: a field stands for one of them alone', async () => {
+  test('two columns with one name that the ledger does not use are refused when the field is passed', async () => {
     const database = await TestDatabase.fresh()
     await database.sql('ALTER TABLE credit ADD COLUMN foo_bar text')
     await database.sql('ALTER TABLE credit ADD COLUMN "fooBar" text')
@@ -54,7 +54,7 @@ describe('two columns with one name in JavaScript are refused, and named:', () =
     expect(error.message).toContain('credit.foo_bar and credit.fooBar are both fooBar')
   })
 
-  postgres.test('a name in capitals is another one in JavaScript too', async () => {
+  postgres.test('a column name in capitals is a different name in JavaScript too', async () => {
     const database = await TestDatabase.fresh()
     await database.sql('ALTER TABLE media_tasks ADD COLUMN "CREDIT_ID" text')
     await database.user('u', 100)

@@ -6,17 +6,17 @@ const { sqlite } = require('../helpers/storage')
 
 describe('connect', () => {
   test.each([
-    ['no object', null, 'INVALID_ARGUMENT'],
+    ['null', null, 'INVALID_ARGUMENT'],
     ['an unknown option', { uri: 'file:x.db' }, 'UNKNOWN_FIELD'],
     ['a url that is not text', { url: 5 }, 'INVALID_ARGUMENT'],
     ['an unknown durability', { durability: 'fast' }, 'INVALID_ARGUMENT'],
     ['an unknown unit', { timestampUnit: 'us' }, 'INVALID_ARGUMENT'],
     ['a negative timeout', { busyTimeoutMs: -1 }, 'INVALID_ARGUMENT'],
     ['a fractional timeout', { busyTimeoutMs: 0.5 }, 'INVALID_ARGUMENT'],
-    ['a queue of nothing', { maxQueue: 0 }, 'INVALID_ARGUMENT'],
-    ['no connections', { maxConnections: 0 }, 'INVALID_ARGUMENT'],
-    ['a timeout of nothing', { statementTimeoutMs: 0 }, 'INVALID_ARGUMENT'],
-    ['no time to connect', { connectTimeoutMs: '10' }, 'INVALID_ARGUMENT'],
+    ['a queue of 0', { maxQueue: 0 }, 'INVALID_ARGUMENT'],
+    ['0 connections', { maxConnections: 0 }, 'INVALID_ARGUMENT'],
+    ['a statement timeout of 0', { statementTimeoutMs: 0 }, 'INVALID_ARGUMENT'],
+    ['a connect timeout in text', { connectTimeoutMs: '10' }, 'INVALID_ARGUMENT'],
     ['a schema without a name', { schema: '' }, 'INVALID_ARGUMENT'],
   ])('refuses %s', (_, options, code) => {
     expect(() => connect(options)).toThrow(expect.objectContaining({ name: 'MediaCreditsError', code }))
@@ -40,7 +40,7 @@ describe('connect', () => {
   })
 
   test.each(['mysql://app:secret@127.0.0.1:1/app', 'libsql://127.0.0.1:1', 'http://127.0.0.1:1'])(
-    'a schema is refused by the first call where the URL names the database: %p',
+    'lets the first call refuse a schema if the URL names the database: %p',
     async (url) => {
       const error = await connect({ url, schema: 'app' })
         .getRemainingCredits('u')
@@ -50,7 +50,7 @@ describe('connect', () => {
     },
   )
 
-  test('opens the database once, however its url is spelled', async () => {
+  test('opens the database once for each spelling of its URL', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const connections = database.store.otherUrls.map((url) => connect({ url }))
@@ -69,7 +69,7 @@ describe('connect', () => {
     await expect(other.getRemainingCredits('u')).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   })
 
-  test('gives functions that may be taken off the connection', async () => {
+  test('returns functions that work without the connection object', async () => {
     const database = await TestDatabase.fresh()
     const { getRemainingCredits } = database.credits
     expect(await getRemainingCredits('nobody')).toBe(0)

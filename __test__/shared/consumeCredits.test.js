@@ -52,14 +52,14 @@ describe('consumeCredits refuses', () => {
     expect(error.code).toBe('INVALID_VALUE')
   })
 
-  test('an unknown parameter, and says whose it is not', async () => {
+  test('an unknown parameter, and names the function that lacks it', async () => {
     const { database, consumeCredits } = opened()
     const error = await refusal(database, () => consumeCredits({ userId: 'u', credits: 10, cost: 5 }))
     expect(error).toMatchObject({ code: 'UNKNOWN_FIELD', field: 'cost', table: 'consumeCredits' })
     expect(error.message).toContain('"cost": consumeCredits has no such')
   })
 
-  test('more than the balance, with the words that the app shows', async () => {
+  test('more than the balance, with the message that the app shows', async () => {
     const { database, consumeCredits } = await withUser(3, 2)
     const error = await refusal(database, () => consumeCredits({ userId: 'u', credits: 10 }))
     expect(error).toMatchObject({ required: 10, available: 5 })
@@ -68,7 +68,7 @@ describe('consumeCredits refuses', () => {
 })
 
 describe('consumeCredits', () => {
-  test('gives the charge back as it was written', async () => {
+  test('returns the charge as it was written', async () => {
     const { database, consumeCredits } = await withUser({ id: 'g', credits: 50, transactionNo: '77' })
     const [{ expires_at: expiresAt }] = await database.sql('SELECT expires_at FROM credit')
     const described = { description: 'Subtitle translation: fr', metadata: '{"taskId":"t"}' }
@@ -98,7 +98,7 @@ describe('consumeCredits', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('leaves what was not passed NULL', async () => {
+  test('writes NULL for fields that are not passed', async () => {
     const { consumeCredits } = await withUser(50)
     const charge = await consumeCredits({ userId: 'u', credits: 5, description: undefined, metadata: null })
     expect(charge).toMatchObject({ transactionScene: null, description: null, metadata: null })
@@ -111,14 +111,14 @@ describe('consumeCredits', () => {
     expect(charge.metadata).toBe(JSON.stringify(metadata))
   })
 
-  test('takes a transactionNo of the caller', async () => {
+  test('writes the transactionNo of the caller', async () => {
     const { consumeCredits } = await withUser(50)
     expect(await consumeCredits({ userId: 'u', credits: 5, transactionNo: '88' })).toMatchObject({
       transactionNo: '88',
     })
   })
 
-  test('spends all of many grants, and the largest amount', async () => {
+  test('spends many grants completely, and the largest amount', async () => {
     const { database, consumeCredits } = await withUser(...Array(20).fill(3), 2_147_483_647)
     await consumeCredits({ userId: 'u', credits: 60 })
     await consumeCredits({ userId: 'u', credits: 2_147_483_647 })
@@ -127,8 +127,8 @@ describe('consumeCredits', () => {
   })
 })
 
-describe('many consumeCredits at once:', () => {
-  test('150 of 1 with a balance of 100: exactly 100 are accepted', async () => {
+describe('concurrent calls of consumeCredits:', () => {
+  test('of 150 charges of 1 with a balance of 100 exactly 100 are accepted', async () => {
     const { database, consumeCredits } = await withUser(33, 33, 34)
     const calls = Array.from({ length: 150 }, () => consumeCredits({ userId: 'u', credits: 1 }))
     const settled = await Promise.allSettled(calls)
@@ -141,7 +141,7 @@ describe('many consumeCredits at once:', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('one transactionNo 20 times is charged once', async () => {
+  test('20 charges with one transactionNo are charged once', async () => {
     const { database, consumeCredits } = await withUser(100)
     const call = () => consumeCredits({ userId: 'u', credits: 5, transactionNo: '88' })
     const settled = await Promise.allSettled(Array.from({ length: 20 }, call))
@@ -150,7 +150,7 @@ describe('many consumeCredits at once:', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  except('mysql').test('a charge that a trigger drops silently takes nothing', async () => {
+  except('mysql').test('a charge that a trigger drops silently draws nothing', async () => {
     const { database, consumeCredits } = await withUser(100)
     await dropRows(database, 'credit', 'NEW.credits = -7')
     const calls = [5, 7, 5].map((credits) => consumeCredits({ userId: 'u', credits }))
@@ -160,7 +160,7 @@ describe('many consumeCredits at once:', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('every user of a real database is charged five times', async () => {
+  test('each user of a real database is charged five times', async () => {
     const database = await TestDatabase.fixture()
     const { consumeCredits, createCredit, getRemainingCredits } = database.credits
     const before = await violations(database)

@@ -41,13 +41,13 @@ describe('createCredit refuses', () => {
     const { database, createCredit } = opened()
     const error = await refusal(database, () => createCredit({ userId: 'u', credits: 5, ...changes }))
     expect(error).toMatchObject({ code, retryable: false })
-    // The key that was passed, whatever is wrong with its value.
+    // The error names the key that was passed.
     expect(error.field ?? Object.keys(changes)[0]).toBe(Object.keys(changes)[0])
   })
 })
 
 describe('createCredit', () => {
-  test('gives the whole grant back', async () => {
+  test('returns the whole grant', async () => {
     const { database, createCredit } = await withUser()
     const order = { userEmail: 'u@example.test', orderNo: 'o1', transactionScene: 'gift' }
     const expiresAt = new Date(Date.now() + DAY_MS)
@@ -73,7 +73,7 @@ describe('createCredit', () => {
   })
 
   test.each([
-    ['with an id and a number of its own', { id: 'mine', transactionNo: '88' }, 55],
+    ['with its own id and transactionNo', { id: 'mine', transactionNo: '88' }, 55],
     ['that never expires', { expiresAt: null }, 55],
     ['that has expired', { expiresAt: new Date(Date.now() - DAY_MS) }, 50],
     ['that is marked expired', { status: 'expired' }, 50],
@@ -93,8 +93,8 @@ describe('createCredit', () => {
   })
 })
 
-describe('many createCredit at once:', () => {
-  test('100 grants have each an id and a number of its own, while credits are spent', async () => {
+describe('concurrent calls of createCredit:', () => {
+  test('100 grants have different ids and transaction numbers, while credits are spent', async () => {
     const { database, createCredit } = await withUser()
     const calls = Array.from({ length: 100 }, (_, at) => {
       const grant = createCredit({ userId: 'u', credits: 5 })
@@ -107,7 +107,7 @@ describe('many createCredit at once:', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test.each(['id', 'transactionNo'])('one %s 20 times is granted once', async (field) => {
+  test.each(['id', 'transactionNo'])('20 grants with one %s are granted once', async (field) => {
     const { database, createCredit } = await withUser()
     const call = () => createCredit({ userId: 'u', credits: 5, [field]: '88' })
     const settled = await Promise.allSettled(Array.from({ length: 20 }, call))

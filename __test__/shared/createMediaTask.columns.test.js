@@ -7,13 +7,13 @@ const { byStorage } = require('../helpers/storage')
 
 const SCRIPTS = [{ lang: 'fr', lines: ['Ça va ?', '"oui"'], at: 1.5, done: true, by: null }]
 
-describe('createMediaTask keeps text as it is:', () => {
+describe('createMediaTask does not change text:', () => {
   test.each([
     ['quotes', `'; DROP TABLE credit; -- "double" \`back\``],
     ['backslashes and line ends', 'a\\nb\\ \r\n\t\b\u2028'],
     ['emoji and other scripts', '🎬👩‍👩‍👧 日本語 العربية é'],
-    ['what looks like a tagged value', '{"$date":5}'],
-    ['nothing', ''],
+    ['text that looks like a tagged value', '{"$date":5}'],
+    ['empty text', ''],
     ['1 MB', '"é🎬\\'.repeat(110_000)],
   ])('%s', async (_, text) => {
     const database = await TestDatabase.fresh()
@@ -24,7 +24,7 @@ describe('createMediaTask keeps text as it is:', () => {
     expect(stored.title).toBe(text)
   })
 
-  test('half of a surrogate pair, which is no text, becomes U+FFFD', async () => {
+  test('half of a surrogate pair becomes U+FFFD', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 50)
     const title = `${'🎬'.slice(0, 1)}a`
@@ -32,7 +32,7 @@ describe('createMediaTask keeps text as it is:', () => {
     expect(row.title).toBe('\uFFFDa')
   })
 
-  test("createMediaTask keeps text as it is in an id, and where the charge's metadata names it", async () => {
+  test("createMediaTask does not change an id, also in the charge's metadata", async () => {
     const id = `"quoted" 'id' 🎬 \\ ${'x'.repeat(230)}`
     const database = await TestDatabase.fresh()
     await database.user('u', 50)
@@ -72,7 +72,7 @@ describe("createMediaTask and an app's own column:", () => {
     expect(row.rewrittenScripts).toBe('1970-01-01T00:00:05.000Z')
   })
 
-  test('a json column that was there before the database was opened is known', async () => {
+  test('a json column that existed before the database was opened is detected', async () => {
     const database = await TestDatabase.fixture()
     await database.sql('ALTER TABLE media_tasks ADD COLUMN rewritten_scripts json')
     await database.user('u', 50)
@@ -80,7 +80,7 @@ describe("createMediaTask and an app's own column:", () => {
     expect(row.rewrittenScripts).toEqual(SCRIPTS)
   })
 
-  test('a text column keeps an object as JSON text and gives text', async () => {
+  test('a text column stores an object as JSON text and returns text', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 50)
     await database.sql('ALTER TABLE media_tasks ADD COLUMN rewritten_scripts text')
@@ -88,7 +88,7 @@ describe("createMediaTask and an app's own column:", () => {
     expect(row.rewrittenScripts).toBe(JSON.stringify(SCRIPTS))
   })
 
-  test('a column that needs a value is named where it gets none', async () => {
+  test('a column that needs a value is named if it gets none', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 50)
     const timestamp = byStorage({ sqlite: 'integer', postgres: 'timestamp', mysql: 'datetime(3)' })
@@ -105,7 +105,7 @@ describe("createMediaTask and an app's own column:", () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('a column that comes and goes while many tasks are created stops none of them', async () => {
+  test('adding and dropping a column while many tasks are created fails none of them', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 1000)
     const submit = () => database.credits.createMediaTask(task(randomUUID(), 'u'), 10)

@@ -31,7 +31,7 @@ describe('createMediaTask refuses a task with', () => {
     ['null as status', { status: null }, 'INVALID_VALUE', 'status'],
     ['a fraction as duration', { duration: 12.5 }, 'INVALID_VALUE', 'duration'],
     ['NaN as duration', { duration: NaN }, 'INVALID_VALUE', 'duration'],
-    ['no whole number as duration', { duration: '12.0' }, 'INVALID_VALUE', 'duration'],
+    ['text that is not a whole number as duration', { duration: '12.0' }, 'INVALID_VALUE', 'duration'],
     ['a Date as title', { title: new Date(0) }, 'INVALID_VALUE', 'title'],
     ['a Date as title', { title: new Date() }, 'INVALID_VALUE', 'title'],
     ['NUL in the title', { title: 'a\0b' }, 'INVALID_VALUE', 'title'],
@@ -52,12 +52,12 @@ describe('createMediaTask refuses a task with', () => {
   ])('%s as publishedAt', async (_, publishedAt) => {
     const { database, createMediaTask } = twoUsers()
     const error = await refusal(database, () => createMediaTask(task('t', 'u', { publishedAt }), 10))
-    // The key that was passed, whatever is wrong with its value.
+    // The error names the key that was passed.
     expect(error).toMatchObject({ code: 'INVALID_DATE', field: 'publishedAt' })
   })
 })
 
-describe('createMediaTask refuses because of what the database holds:', () => {
+describe('createMediaTask refuses, after it has read the database,', () => {
   test('an unknown user', async () => {
     const { database, createMediaTask } = twoUsers()
     for (const cost of [0, 10]) {
@@ -93,7 +93,7 @@ describe('createMediaTask refuses because of what the database holds:', () => {
     expect(error).toMatchObject({ code: 'INSUFFICIENT_CREDITS', required: 2_147_483_647, available: 0 })
   })
 
-  test('a creditId beside a cost: the charge sets it', async () => {
+  test('a creditId beside a cost', async () => {
     const { database, createMediaTask, foreignCharge } = twoUsers()
     for (const creditId of ['nothing', foreignCharge]) {
       const error = await refusal(database, () => createMediaTask(task('t', 'u', { creditId }), 10))
@@ -101,7 +101,7 @@ describe('createMediaTask refuses because of what the database holds:', () => {
     }
   })
 
-  test('a cost for a task that has failed already', async () => {
+  test('a cost for a task with the status failed', async () => {
     const { database, createMediaTask } = twoUsers()
     const error = await refusal(database, () => createMediaTask(task('t', 'u', { status: 'failed' }), 10))
     expect(error).toMatchObject({ code: 'READ_ONLY_FIELD', field: 'status' })

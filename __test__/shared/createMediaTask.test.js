@@ -20,7 +20,7 @@ async function withUser(...grants) {
   return { database, createMediaTask: database.credits.createMediaTask }
 }
 
-/** What a charge drew: the id of each grant and a number of credits, in order. */
+/** The draws of a charge: the id of each grant and the credits, in order. */
 async function draws(database, creditId) {
   const [charge] = await database.sql('SELECT consumed_detail FROM credit WHERE id = ?', creditId)
   return JSON.parse(charge.consumed_detail).map((draw) => [draw.creditId, draw.creditsConsumed])
@@ -37,7 +37,7 @@ function counted(settled) {
 }
 
 describe('createMediaTask', () => {
-  test('gives the whole row back', async () => {
+  test('returns the whole row', async () => {
     const { database, createMediaTask } = await withUser(50)
     const passed = { title: 'A', duration: 12, publishedAt: new Date(1_700_000_000_123), isFreeTrial: true }
     const before = Date.now()
@@ -116,7 +116,7 @@ describe('createMediaTask', () => {
     expect(charge.metadata).toBe(JSON.stringify({ type: 'media-task', taskId: 't', outputType }))
   })
 
-  test('takes a bigint as costs', async () => {
+  test('accepts a bigint as cost', async () => {
     const { database, createMediaTask } = await withUser(50)
     await createMediaTask(task('t', 'u'), 10n)
     expect(await database.credits.getRemainingCredits('u')).toBe(40)
@@ -135,7 +135,7 @@ describe('createMediaTask', () => {
     expect(await database.sql('SELECT * FROM credit')).toEqual([])
   })
 
-  test('lets a task that costs nothing name a charge of its user', async () => {
+  test('accepts a creditId of the same user for a task that costs nothing', async () => {
     const { database, createMediaTask } = await withUser(50)
     const charge = await database.credits.consumeCredits({ userId: 'u', credits: 10 })
     const row = await createMediaTask(task('t', 'u', { creditId: charge.id }), 0)
@@ -157,7 +157,7 @@ describe('createMediaTask draws', () => {
   const [past, soon, later] = [-1, 1, 2].map((days) => new Date(now + days * DAY_MS))
   const [early, late] = [new Date(now - 2000), new Date(now - 1000)]
 
-  test('createMediaTask draws on grants that expire first, then older ones, then by id; never-expiring ones last', async () => {
+  test('on grants that expire first, then older ones, then by id, and on those that never expire last', async () => {
     const { database, createMediaTask } = await withUser(
       { id: 'never', credits: 10, expiresAt: null, createdAt: early },
       { id: 'later', credits: 10, expiresAt: later, createdAt: early },
@@ -178,7 +178,7 @@ describe('createMediaTask draws', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('createMediaTask draws on no grant that is expired, inactive, empty or of another user', async () => {
+  test('on no grant that is expired, inactive, empty or of another user', async () => {
     const { database, createMediaTask } = await withUser(
       { credits: 10, expiresAt: past },
       { credits: 10, status: 'expired' },
@@ -194,7 +194,7 @@ describe('createMediaTask draws', () => {
     await expect(more).rejects.toMatchObject({ code: 'INSUFFICIENT_CREDITS', available: 6 })
   })
 
-  test('createMediaTask draws on as many grants as it takes', async () => {
+  test('on as many grants as needed', async () => {
     const { database, createMediaTask } = await withUser(...Array(25).fill(4))
     const { creditId } = await createMediaTask(task('t', 'u'), 99)
     const drawn = await draws(database, creditId)
@@ -222,8 +222,8 @@ describe("createMediaTask notices what the app's own client does between two tas
   })
 })
 
-describe('many createMediaTask at once:', () => {
-  test('8 submits of 10 with a balance of 50: exactly 5 are accepted', async () => {
+describe('concurrent calls of createMediaTask:', () => {
+  test('of 8 submits of 10 with a balance of 50 exactly 5 are accepted', async () => {
     const { database, createMediaTask } = await withUser(30, 20)
     const submits = Array.from({ length: 8 }, (_, at) => createMediaTask(task(`t${at}`, 'u'), 10))
     expect(counted(await Promise.allSettled(submits))).toEqual({ accepted: 5, INSUFFICIENT_CREDITS: 3 })
@@ -231,7 +231,7 @@ describe('many createMediaTask at once:', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('200 submits of 8 users: no user pays for another', async () => {
+  test('200 submits of 8 users draw only on credits of their own user', async () => {
     const database = await TestDatabase.fresh()
     const users = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
     for (const [at, user] of users.entries()) await database.user(user, at * 10 + 1, 100)
@@ -247,7 +247,7 @@ describe('many createMediaTask at once:', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('the same id 20 times: one task, charged once', async () => {
+  test('20 submits with one id make one task, charged once', async () => {
     const { database, createMediaTask } = await withUser(500)
     const submits = Array.from({ length: 20 }, () => createMediaTask(task('t', 'u'), 10))
     expect(counted(await Promise.allSettled(submits))).toEqual({ accepted: 1, TASK_EXISTS: 19 })
@@ -255,23 +255,26 @@ describe('many createMediaTask at once:', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test.each(REFUSALS)('a task that a trigger refuses by RAISE %s leaves 50 others alone', async (refusal) => {
-    const { database, createMediaTask } = await withUser(1000)
-    await refuseRows(database, {
-      table: 'media_tasks',
-      condition: "NEW.title = 'bad'",
-      message: 'a bad title',
-      refusal,
-    })
-    const submits = Array.from({ length: 51 }, (_, at) =>
-      createMediaTask(task(`t${at}`, 'u', { title: at === 25 ? 'bad' : 'good' }), 10),
-    )
-    const settled = await Promise.allSettled(submits)
-    expect(counted(settled)).toEqual({ accepted: 50, DATABASE_ERROR: 1 })
-    expect(settled[25].reason.message).toContain('a bad title')
-    expect(await database.credits.getRemainingCredits('u')).toBe(500)
-    expect(await violations(database)).toEqual([])
-  })
+  test.each(REFUSALS)(
+    'a task that a trigger refuses by RAISE %s does not affect 50 others',
+    async (refusal) => {
+      const { database, createMediaTask } = await withUser(1000)
+      await refuseRows(database, {
+        table: 'media_tasks',
+        condition: "NEW.title = 'bad'",
+        message: 'a bad title',
+        refusal,
+      })
+      const submits = Array.from({ length: 51 }, (_, at) =>
+        createMediaTask(task(`t${at}`, 'u', { title: at === 25 ? 'bad' : 'good' }), 10),
+      )
+      const settled = await Promise.allSettled(submits)
+      expect(counted(settled)).toEqual({ accepted: 50, DATABASE_ERROR: 1 })
+      expect(settled[25].reason.message).toContain('a bad title')
+      expect(await database.credits.getRemainingCredits('u')).toBe(500)
+      expect(await violations(database)).toEqual([])
+    },
+  )
 
   except('mysql').test('a task that a trigger drops silently is not charged', async () => {
     const { database, createMediaTask } = await withUser(1000)
@@ -284,7 +287,7 @@ describe('many createMediaTask at once:', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('every user of a real database submits, and the ledger is whole', async () => {
+  test('each user of a real database submits, and the ledger holds its invariants', async () => {
     const database = await TestDatabase.fixture()
     const before = await violations(database)
     const { createMediaTask, createCredit, getRemainingCredits } = database.credits

@@ -9,10 +9,10 @@ const ON_MORE = 'CREATE INDEX on_more ON credit (lower(status), user_id)'
 const MORE = { on_more: { columns: [null, 'user_id'], unique: false } }
 
 describe('a call that lacks a table or a column', () => {
-  test('says what to do, and changes nothing', async () => {
+  test('rejects with the remedy, and changes nothing', async () => {
     const database = await TestDatabase.none()
     const call = () => database.credits.consumeCredits({ userId: 'u', credits: 1 })
-    // On SQLite this looks for the file, and makes an empty one.
+    // On SQLite this makes an empty file.
     expect(await database.store.schema()).toEqual([])
     const error = await call().catch((error) => error)
     expect(error).toMatchObject({ code: 'SCHEMA_MISMATCH', retryable: false })
@@ -21,7 +21,7 @@ describe('a call that lacks a table or a column', () => {
     expect(await database.store.schema()).toEqual([])
   })
 
-  sqlite.test('refuses a file that does not exist, and makes none', async () => {
+  sqlite.test('rejects if the file does not exist, and makes none', async () => {
     const database = await TestDatabase.none()
     const missing = { code: 'SCHEMA_MISMATCH', retryable: false }
     await expect(database.credits.getRemainingCredits('u')).rejects.toMatchObject(missing)
@@ -44,7 +44,7 @@ describe('a call that lacks a table or a column', () => {
 })
 
 describe('createTables', () => {
-  test('makes the four tables and their indexes as the app has them', async () => {
+  test('makes the four tables and their indexes like those of the app', async () => {
     const made = await TestDatabase.none()
     await made.credits.createTables()
     const real = await TestDatabase.fixture()
@@ -54,7 +54,7 @@ describe('createTables', () => {
     expect([...tables].sort()).toEqual(['ai_task', 'credit', 'media_tasks', 'user'])
   })
 
-  test('changes nothing on tables that are there, many times at once', async () => {
+  test('changes nothing on existing tables in concurrent calls', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const before = await database.store.schema()
@@ -64,7 +64,7 @@ describe('createTables', () => {
   })
 })
 
-describe('getDiagnostics says what was found', () => {
+describe('diagnostics', () => {
   sqlite.test('getDiagnostics describes a file and its SQLite', async () => {
     const database = await TestDatabase.fixture()
     expect(await database.credits.getDiagnostics()).toEqual({

@@ -5,7 +5,7 @@ const { violations } = require('../helpers/invariants')
 const { evaluate } = require('../helpers/processes')
 const { byStorage } = require('../helpers/storage')
 
-// The app's own rows and this package's are the same ones, whichever Drizzle reads and writes them.
+// Each version of Drizzle reads and writes the same rows as this package.
 
 const [CORE, CLIENT] = byStorage({
   sqlite: ['sqlite-core', 'libsql'],
@@ -19,7 +19,7 @@ const OPEN = byStorage({
   mysql: `require(${JSON.stringify(require.resolve('mysql2/promise'))}).createPool(process.env.DATABASE_URL)`,
 })
 
-/** Drizzle gives credits, the package spends and refunds some of them, and Drizzle reads what came of it. */
+/** Drizzle grants credits, the package spends and refunds some of them, and Drizzle reads the result. */
 const source = (orm) => {
   const part = (name) => `require(${JSON.stringify(require.resolve(`${orm}${name}`))})`
   return `(async () => {

@@ -9,7 +9,7 @@ const ROOT = path.join(__dirname, '../..')
 const read = (file) => fs.readFileSync(path.join(ROOT, file), 'utf8')
 
 describe('an error', () => {
-  test('is of this realm, and carries its code and numbers', async () => {
+  test('is an Error of this realm with its code and numbers', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 5)
     const error = await database.credits.createMediaTask(task('t', 'u'), 10).catch((error) => error)
@@ -26,7 +26,7 @@ describe('an error', () => {
     expect(database.credits.getRemainingCredits('u')).toBeInstanceOf(Promise)
   })
 
-  test('points at the line that called', async () => {
+  test('has a stack that points at the line of the caller', async () => {
     const database = await TestDatabase.fresh()
     async function submitRoute() {
       return database.credits.createMediaTask(task('t', 'nobody'), 10)
@@ -45,7 +45,7 @@ describe('docs/errors.md', () => {
   const codesOf = (family) =>
     codesIn(source.match(new RegExp(`^    ${family} \\{$(.*?)^    \\}$`, 'ms'))[1]).sort()
 
-  test('lists every code once, with cause and remedy', () => {
+  test('lists each code once, with cause and remedy', () => {
     const rows = read('docs/errors.md')
       .split('\n')
       .filter((line) => line.startsWith('| `'))

@@ -9,21 +9,21 @@ const { evaluate } = require('../helpers/processes')
 const NAMES = ['charged', 'refunded', 'refused']
 const someId = expect.any(String)
 
-/** Everything that is told from now on: `[event, what]`. */
+/** All events from now on: `[event, fields]`. */
 function listen(credits) {
   const told = []
   for (const name of NAMES) credits.on(name, (event) => told.push([name, event]))
   return told
 }
 
-/** A user `u` with 100 credits, and what is told of them. */
+/** A user `u` with 100 credits, and the events about them. */
 async function watched(...grants) {
   const database = await TestDatabase.fresh()
   await database.user('u', ...(grants.length ? grants : [100]))
   return { database, credits: database.credits, told: listen(database.credits) }
 }
 
-/** Every charge and refund that was told is what the rows say. */
+/** The charges and refunds of the events agree with the rows. */
 async function isInTheBooks(database, told) {
   const taken = {}
   for (const [name, { creditId, credits, userId }] of told.filter(([name]) => name !== 'refused')) {
@@ -57,7 +57,7 @@ describe.each([
   const { create } = KINDS[kind]
   const about = (operation, id = 't') => ({ task: { kind: name, id }, operation })
 
-  test('each operation tells what it did, and what it did not do it does not tell', async () => {
+  test('emits an event for each change, and none for a call without a change', async () => {
     const { database, credits, told } = await watched()
     const update = (...args) => credits[`update${kind}ById`]('t', ...args)
     const charge = (...args) => credits[`charge${kind}`]('t', ...args)
@@ -90,7 +90,7 @@ describe.each([
     expect(await database.sql("SELECT id FROM credit WHERE transaction_type = 'consume'")).toHaveLength(3)
   })
 
-  test('a replay tells nothing', async () => {
+  test('emits nothing for a replay', async () => {
     const { credits, told } = await watched()
     const replay = { replay: true }
     const fields = kind === 'MediaTask' ? [task('t', 'u'), 10] : [aiTask('t', 'u', { costCredits: 10 })]
@@ -100,7 +100,7 @@ describe.each([
     expect(told).toEqual([charged(10, about(`create${kind}`))])
   })
 
-  test.each([true, false])('a batch tells each of its charges; atomic: %s', async (atomic) => {
+  test.each([true, false])('emits each charge of a batch; atomic: %s', async (atomic) => {
     const { database, credits, told } = await watched()
     const item = (id, cost) =>
       kind === 'MediaTask'
@@ -120,7 +120,7 @@ describe.each([
     expect(told.slice(0, -1)).toEqual(atomic ? [] : [charged(10, about(operation, 'd'))])
   })
 
-  test('failed stuck tasks tell their refunds', async () => {
+  test('emits the refunds of stuck tasks that were failed', async () => {
     const { database, credits, told } = await watched()
     for (const id of ['a', 'b']) await create(credits, id, 10)
     await database.sql(`UPDATE ${KINDS[kind].table} SET updated_at = ?`, new Date(Date.now() - 3_600_000))
@@ -133,7 +133,7 @@ describe.each([
     )
   })
 
-  test('the ledger tells what it refuses', async () => {
+  test('emits the refusals of the ledger', async () => {
     const { database, credits, told } = await watched(10)
     await database.user('other', 10)
     const { id: foreign } = await credits.consumeCredits({ userId: 'other', credits: 1 })
@@ -165,7 +165,7 @@ describe.each([
   })
 })
 
-test('charges without a task are told, and what goes back of them', async () => {
+test('charges without a task, and their refunds, are emitted', async () => {
   const { database, credits, told } = await watched()
   const charge = await credits.consumeCredits({ userId: 'u', credits: 10, transactionNo: 'k' })
   await credits.consumeCredits({ userId: 'u', credits: 10, transactionNo: 'k' }, { replay: true })
@@ -195,7 +195,7 @@ test('charges without a task are told, and what goes back of them', async () => 
   await database.sql('UPDATE credit SET consumed_detail = ? WHERE id = ?', corrupt.consumedDetail, corrupt.id)
 })
 
-test('credits that go back to a grant that has expired are not spendable', async () => {
+test('credits that are refunded to an expired grant are not spendable in the event', async () => {
   const { database, credits, told } = await watched({ id: 'g', credits: 10 })
   const { id } = await credits.consumeCredits({ userId: 'u', credits: 10 })
   await database.sql("UPDATE credit SET expires_at = ? WHERE id = 'g'", new Date(Date.now() - 1000))
@@ -203,7 +203,7 @@ test('credits that go back to a grant that has expired are not spendable', async
   expect(told.at(-1)).toEqual(refunded(10, { spendable: 0, creditId: id, operation: 'refundCredits' }))
 })
 
-test('many callers at once: every charge and every refund is told once', async () => {
+test('each charge and each refund of concurrent callers is emitted once', async () => {
   const { database, credits, told } = await watched(50, 50)
   await atOnce(30, async (at) => {
     await credits.createMediaTask(task(`t${at}`, 'u'), 5)
@@ -216,7 +216,7 @@ test('many callers at once: every charge and every refund is told once', async (
 })
 
 describe('a listener', () => {
-  test('is called when the row is there for every reader, and before the caller goes on', async () => {
+  test('is called when each reader sees the row, and before the caller continues', async () => {
     const { database, credits, told } = await watched()
     let seen
     credits.on('charged', ({ creditId }) => {
@@ -227,7 +227,7 @@ describe('a listener', () => {
     expect(await seen).toEqual([{ credits: -10 }])
   })
 
-  test('may make calls of its own', async () => {
+  test('can make calls', async () => {
     const { credits } = await watched(10)
     let granted
     credits.once('refused', ({ userId, required }) => {
@@ -238,7 +238,7 @@ describe('a listener', () => {
     expect((await credits.consumeCredits({ userId: 'u', credits: 60 })).credits).toBe(-60)
   })
 
-  test('a listener that throws or rejects harms neither the call nor another listener', async () => {
+  test('that throws or rejects affects neither the call nor another listener', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const source = `
@@ -271,7 +271,7 @@ describe('a listener', () => {
     expect(told).toHaveLength(2)
   })
 
-  test('hears of its own connection alone', async () => {
+  test('gets only the events of its own connection', async () => {
     const { database, credits, told } = await watched()
     const other = connect({ url: database.url })
     await other.consumeCredits({ userId: 'u', credits: 1 })
@@ -281,7 +281,7 @@ describe('a listener', () => {
     expect(told).toHaveLength(1)
   })
 
-  test('changes nothing of what a call returns or how it is refused', async () => {
+  test('does not change the result or the error of a call', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const run = async (key) => {
@@ -335,7 +335,7 @@ describe('a listener', () => {
     )
   })
 
-  test('stands at module level too, and opens nothing', async () => {
+  test('can be added at module level, and opens no connection', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const source = `

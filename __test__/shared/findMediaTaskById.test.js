@@ -7,14 +7,14 @@ const { postgres, sqlite } = require('../helpers/storage')
 TestDatabase.reuse()
 
 describe('findMediaTaskById', () => {
-  test('is undefined for a task that does not exist', async () => {
+  test('returns undefined for a task that does not exist', async () => {
     const database = await TestDatabase.fresh()
     for (const id of ['t', "' OR '1'='1", '%', 't'.repeat(255)]) {
       expect(await database.credits.findMediaTaskById(id)).toBeUndefined()
     }
   })
 
-  test('gives the row with this id, in this spelling', async () => {
+  test('returns the row with exactly this id', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u')
     for (const id of ['t', 'T', ' t', "'t'"]) await database.credits.createMediaTask(task(id, 'u'), 0)
@@ -23,14 +23,14 @@ describe('findMediaTaskById', () => {
     }
   })
 
-  test('gives a deleted task too', async () => {
+  test('returns a deleted task too', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u')
     await database.credits.createMediaTask(task('t', 'u', { deletedAt: new Date(5000) }), 0)
     expect(await database.credits.findMediaTaskById('t')).toMatchObject({ deletedAt: new Date(5000) })
   })
 
-  sqlite.test('gives what another process wrote, whatever it is', async () => {
+  sqlite.test('returns values of any type that another process wrote', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u')
     await database.credits.createMediaTask(task('t', 'u'), 0)
@@ -46,7 +46,7 @@ describe('findMediaTaskById', () => {
     })
   })
 
-  postgres.test('gives what another process wrote, as the app reads it', async () => {
+  postgres.test('returns the rows of another process as the app reads them', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u')
     await database.credits.createMediaTask(task('t', 'u'), 0)
@@ -63,7 +63,7 @@ describe('findMediaTaskById', () => {
     })
   })
 
-  test('gives every task of a real database, many at once', async () => {
+  test('returns each task of a real database in concurrent calls', async () => {
     const database = await TestDatabase.fixture()
     const before = await violations(database)
     const stored = await database.sql('SELECT * FROM media_tasks')
@@ -78,7 +78,7 @@ describe('findMediaTaskById', () => {
     expect(await violations(database)).toEqual(before)
   })
 
-  test('sees the write that it follows, many times at once', async () => {
+  test('sees the write before it, in concurrent calls', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 1000)
     const { createMediaTask, updateMediaTaskById, findMediaTaskById } = database.credits

@@ -6,12 +6,12 @@ const { trial, trialsStayCounted, used } = require('../helpers/plans')
 
 TestDatabase.reuse()
 
-// A free trial whose task fails comes back: once, however often the task fails.
+// The free trial of a task that fails is returned once, however often the task fails.
 
 const LONG_AGO = new Date(Date.now() - 3_600_000)
 const OPTIONS = { freeTrialLimit: 10 }
 
-/** User `u` has a task `t` that takes a free trial and costs 10 of 100 credits; so many trials were used before. */
+/** User `u` has a task `t` that uses a free trial and costs 10 of 100 credits; `before` trials were used already. */
 async function withTrial(before = 0, more = {}, cost = 10) {
   const database = await TestDatabase.fresh()
   await database.user('u', 60, 40)
@@ -40,16 +40,21 @@ const STORIES = [
   ['it fails', [fail, 0]],
   ['it fails again', [fail, 0], [fail, 0], [fail, 0]],
   ['it fails after a while', [status('downloading'), 1], [status('processing'), 1], [fail, 0]],
-  ['it fails and is worked on after all', [fail, 0], [status('processing'), 1]],
-  ['it fails, is worked on and fails', [fail, 0], [status('processing'), 1], [fail, 0], [fail, 0]],
+  ['it fails and is processed again', [fail, 0], [status('processing'), 1]],
+  ['it fails, is processed again and fails', [fail, 0], [status('processing'), 1], [fail, 0], [fail, 0]],
   ['it is done', [status('extracted'), 1], [status('completed'), 1]],
   ['it is done and fails', [status('completed'), 1], [fail, 0]],
-  // The user has the extraction, which the trial was taken for.
+  // The user has the extraction, for which the trial was used.
   ['a further step fails', [charge(5, { status: 'translating' }), 1], [fail, 1], [fail, 1]],
   ['a free further step fails', [update({ status: 'translating' }), 1], [fail, 1]],
-  ['a further step after it has failed', [fail, 0], [charge(5, { status: 'translating' }), 1], [fail, 1]],
   [
-    'a further step fails, and it is worked on after all',
+    'it fails, and then a further step fails',
+    [fail, 0],
+    [charge(5, { status: 'translating' }), 1],
+    [fail, 1],
+  ],
+  [
+    'a further step fails, and it is processed again',
     ...[
       [update({ status: 'translating' }), 1],
       [fail, 1],
@@ -60,14 +65,18 @@ const STORIES = [
   ['a paid step revives it', [fail, 0], [charge(5, { status: 'processing' }), 1], [fail, 0]],
   ['a free step revives it', [fail, 0], [charge(0, { status: 'processing' }), 1], [fail, 0]],
   ['a free step does not revive it', [fail, 0], [charge(0, { progress: 1 }), 0], [fail, 0]],
-  ['another column of a failed task', [fail, 0], [update({ title: 'A' }), 0], [update({}), 0]],
-  ['another column of a task', [update({ title: 'A', status: undefined }), 1], [update({ progress: 5 }), 1]],
+  ['another column of the failed task changes', [fail, 0], [update({ title: 'A' }), 0], [update({}), 0]],
+  [
+    'another column of the task changes',
+    [update({ title: 'A', status: undefined }), 1],
+    [update({ progress: 5 }), 1],
+  ],
   ['it is deleted', [update({ deletedAt: new Date() }), 1], [fail, 0]],
-  ['it fails and lets go of its charge', [update({ status: 'failed', creditId: null }), 0], [fail, 0]],
-  ['a state that is written otherwise', [status('Failed'), 1], [status('FAILED'), 1], [fail, 0]],
+  ['it fails with creditId: null', [update({ status: 'failed', creditId: null }), 0], [fail, 0]],
+  ['its status differs from failed in capitals', [status('Failed'), 1], [status('FAILED'), 1], [fail, 0]],
 ]
 
-describe('a free trial comes back once:', () => {
+describe('a free trial is returned once:', () => {
   describe.each([[0], [5]])('%i were used before,', (before) => {
     staysSound()
 
@@ -80,10 +89,10 @@ describe('a free trial comes back once:', () => {
     })
   })
 
-  describe('in all ways to fail,', () => {
+  describe('for each call that fails a task,', () => {
     trialsStayCounted()
 
-    test('a trial comes back once, with the refund', async () => {
+    test('a trial is returned once, with the refund', async () => {
       const { database, updateMediaTaskById, getRemainingCredits } = await withTrial()
       const { refund } = await updateMediaTaskById('t', { status: 'failed' })
       expect(refund.credits).toBe(10)
@@ -91,13 +100,13 @@ describe('a free trial comes back once:', () => {
       expect(await used(database)).toBe(0)
     })
 
-    test('a trial comes back once, where the task costs nothing', async () => {
+    test('a trial is returned once if the task costs nothing', async () => {
       const { database, updateMediaTaskById } = await withTrial(0, {}, 0)
       await updateMediaTaskById('t', { status: 'failed' })
       expect(await used(database)).toBe(0)
     })
 
-    test('a trial of a task with a charge that was made before comes back', async () => {
+    test('the trial of a task with an earlier charge is returned', async () => {
       const database = await TestDatabase.fresh()
       await database.user('u', 100)
       const { consumeCredits, createMediaTask, updateMediaTaskById } = database.credits
@@ -108,7 +117,7 @@ describe('a free trial comes back once:', () => {
       expect(await used(database)).toBe(0)
     })
 
-    test('a trial that comes back touches the user', async () => {
+    test('a returned trial sets updated_at of the user', async () => {
       const { database, updateMediaTaskById } = await withTrial()
       const touched = async () => (await database.sql('SELECT updated_at FROM "user"'))[0].updated_at
       await database.sql('UPDATE "user" SET updated_at = ?', LONG_AGO)
@@ -119,7 +128,7 @@ describe('a free trial comes back once:', () => {
       expect(await touched()).toBe(LONG_AGO.getTime())
     })
 
-    test('after a trial has come back the next one can be taken', async () => {
+    test('after a trial was returned the next one can be used', async () => {
       const { database, createMediaTask, updateMediaTaskById } = await withTrial()
       const next = () => createMediaTask(trial('next'), 0, { freeTrialLimit: 1 })
       expect(await refusal(database, next)).toMatchObject({ code: 'FREE_TRIAL_USED_UP' })
@@ -140,7 +149,7 @@ describe('a free trial comes back once:', () => {
       expect(await used(database)).toBe(2)
     })
 
-    test('failures and revivals at once leave a trial as the status says', async () => {
+    test('concurrent failures and revivals leave a trial as the status of its task demands', async () => {
       const { database, updateMediaTaskById } = await withTrial()
       const settled = await atOnce(30, (at) =>
         updateMediaTaskById('t', { status: at % 2 ? 'failed' : 'processing' }),
@@ -150,7 +159,7 @@ describe('a free trial comes back once:', () => {
       expect(await used(database)).toBe(status === 'failed' ? 0 : 1)
     })
 
-    test('failStuckMediaTasks gives a trial back once', async () => {
+    test('failStuckMediaTasks returns a trial once', async () => {
       const { database, createMediaTask, failStuckMediaTasks } = await withTrial()
       for (const id of ['a', 'b']) await createMediaTask(trial(id), 1, OPTIONS)
       await createMediaTask(task('paid', 'u'), 1)
@@ -162,7 +171,7 @@ describe('a free trial comes back once:', () => {
       expect(await used(database)).toBe(1)
     })
 
-    test('a failure that is refused gives nothing back', async () => {
+    test('a failure that is refused returns no trial', async () => {
       const { database, updateMediaTaskById } = await withTrial()
       const fail = (more, options) => () => updateMediaTaskById('t', { status: 'failed', ...more }, options)
       const calls = [
@@ -178,7 +187,7 @@ describe('a free trial comes back once:', () => {
       }
     })
 
-    test('a revival is never refused for the limit, which is about new tasks', async () => {
+    test('a revival is never refused for the limit of new tasks', async () => {
       const { database, createMediaTask, updateMediaTaskById } = await withTrial()
       await updateMediaTaskById('t', { status: 'failed' })
       await createMediaTask(trial('next'), 0, { freeTrialLimit: 1 })
@@ -187,7 +196,7 @@ describe('a free trial comes back once:', () => {
     })
   })
 
-  describe('never below zero:', () => {
+  describe('the counter of trials is never below zero:', () => {
     staysSound()
 
     test.each([
@@ -202,7 +211,7 @@ describe('a free trial comes back once:', () => {
       expect(await used(database)).toBe(1)
     })
 
-    test('tasks of an app that has not counted them yet', async () => {
+    test('the app has not counted its tasks yet', async () => {
       const database = await TestDatabase.fresh()
       await database.user('u', 10)
       const { createMediaTask, updateMediaTaskById } = database.credits

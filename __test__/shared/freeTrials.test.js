@@ -7,12 +7,12 @@ const { byStorage } = require('../helpers/storage')
 
 TestDatabase.reuse()
 
-// A user's free trials are counted in the transaction of the task that takes one.
+// The transaction that creates a task counts its free trial.
 
 const USED_UP = 'FREE_TRIAL_USED_UP'
 const LONG_AGO = new Date(Date.now() - 3_600_000)
 
-/** User `u` has 100 credits and has used so many free trials, and so does `v`. Their rows are an hour old. */
+/** Users `u` and `v` have 100 credits each, and have used this many free trials. Their rows are an hour old. */
 async function withUsers(used = 0, options) {
   const database = await TestDatabase.fresh(options)
   await database.user('u', 60, 40)
@@ -21,7 +21,7 @@ async function withUsers(used = 0, options) {
   return database
 }
 
-/** The user's row, as it stands. */
+/** The user's current row. */
 const userRow = async (database, id = 'u') => (await database.sql('SELECT * FROM "user" WHERE id = ?', id))[0]
 
 describe.each(Object.entries(MEDIA_CREATES))('%s with freeTrialLimit', (_, { make, operation }) => {
@@ -33,7 +33,7 @@ describe.each(Object.entries(MEDIA_CREATES))('%s with freeTrialLimit', (_, { mak
   const take = (database, freeTrialLimit, more = asTrial, options = {}) =>
     make(database.credits, 'new', { freeTrialLimit, ...options }, more)
 
-  test('counts the task, and touches the user', async () => {
+  test('counts the task, and sets updated_at of the user', async () => {
     const database = await withUsers()
     const before = await userRow(database)
     const row = await take(database, 1)
@@ -94,7 +94,7 @@ describe.each(Object.entries(MEDIA_CREATES))('%s with freeTrialLimit', (_, { mak
     expect(stored).toEqual([{ is_free_trial: isFreeTrial === null ? null : counted }])
   })
 
-  test('refuses isFreeTrial in another form', async () => {
+  test('refuses other values as isFreeTrial', async () => {
     const database = await withUsers()
     for (const isFreeTrial of ['1', '0', 'yes', 'TRUE', '', 2, -1, 0.5, {}, new Date()]) {
       const error = await refusal(database, () => take(database, 1, { isFreeTrial }))
@@ -104,7 +104,7 @@ describe.each(Object.entries(MEDIA_CREATES))('%s with freeTrialLimit', (_, { mak
     expect(await used(database)).toBe(0)
   })
 
-  test('is a whole number from 0, or null, for tasks that take none too', async () => {
+  test('must be a whole number from 0, or null, also for tasks that are no free trial', async () => {
     const database = await withUsers()
     for (const limit of NO_LIMITS) {
       for (const more of [asTrial, {}]) {
@@ -124,13 +124,13 @@ describe.each(Object.entries(MEDIA_CREATES))('%s with freeTrialLimit', (_, { mak
     expect(await userRow(database)).toMatchObject({ free_trial_used: 5, updated_at: LONG_AGO.getTime() })
   })
 
-  test('counts no task that is failed from the beginning', async () => {
+  test('does not count a task that is created as failed', async () => {
     const database = await withUsers()
     await take(database, 0, { ...asTrial, status: 'failed', cost: 0 })
     expect(await used(database)).toBe(0)
   })
 
-  test('counts a task that is over from the beginning', async () => {
+  test('counts a task that is created as completed', async () => {
     const database = await withUsers()
     await take(database, 1, { ...asTrial, status: 'completed' })
     expect(await used(database)).toBe(1)
@@ -151,7 +151,7 @@ describe.each(Object.entries(MEDIA_CREATES))('%s with freeTrialLimit', (_, { mak
     expect(await userRow(database)).toEqual(user)
   })
 
-  test('counts a replay once, which gets its task though none is left', async () => {
+  test('counts a replay once, and returns its task with no trial left', async () => {
     const database = await withUsers()
     const call = (limit) => take(database, limit, asTrial, { replay: true })
     const first = await call(1)
@@ -161,7 +161,7 @@ describe.each(Object.entries(MEDIA_CREATES))('%s with freeTrialLimit', (_, { mak
     }
   })
 
-  test('tells listeners of a refusal, and counts it', async () => {
+  test('emits a refusal, and counts it in stats()', async () => {
     // With options it has a connection of its own, which has counted nothing yet.
     const database = await withUsers(1, {})
     const told = []
@@ -179,7 +179,7 @@ describe('a batch of free trials', () => {
   const list = (prefix, count, more) =>
     Array.from({ length: count }, (_, at) => media(`${prefix}${at}`, { isFreeTrial: true, ...more }))
 
-  test('counts those of its tasks that come before', async () => {
+  test('counts the trials of the items before', async () => {
     const database = await withUsers()
     const { createMediaTasks } = database.credits
     const options = { atomic: true, freeTrialLimit: 3 }
@@ -191,14 +191,14 @@ describe('a batch of free trials', () => {
     expect(await used(database)).toBe(3)
   })
 
-  test('counts for each user alone', async () => {
+  test('counts each user separately', async () => {
     const database = await withUsers()
     const items = [...list('u', 2), ...list('v', 2, { userId: 'v' }), media('paid', {})]
     await database.credits.createMediaTasks(items, { atomic: true, freeTrialLimit: 2 })
     expect([await used(database), await used(database, 'v')]).toEqual([2, 2])
   })
 
-  test('a batch of free trials that is not atomic makes as many as are left', async () => {
+  test('creates as many tasks as trials are left if it is not atomic', async () => {
     const database = await withUsers()
     const settled = await database.credits.createMediaTasks(list('b', 5), { freeTrialLimit: 2 })
     expect(settled.map(outcome)).toEqual(['accepted', 'accepted', USED_UP, USED_UP, USED_UP])
@@ -206,7 +206,7 @@ describe('a batch of free trials', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(98)
   })
 
-  test('gets its tasks again, and takes no more', async () => {
+  test('is replayed without using more trials', async () => {
     const database = await withUsers()
     const call = (freeTrialLimit) =>
       database.credits.createMediaTasks(list('b', 3), { atomic: true, replay: true, freeTrialLimit })
@@ -236,7 +236,7 @@ describe('a database without', () => {
   const drop = (table, column) => `ALTER TABLE "${table}" DROP COLUMN ${column}`
   const OPTIONS = { freeTrialLimit: 1 }
 
-  /** All that works without free trials: a task from its beginning to its end, on each way. */
+  /** All calls that work without free trials, over the life of a task. */
   async function isOfUse({ credits }, more) {
     await credits.createMediaTask(task('t', 'u', more), 5, { maxActive: 1 })
     // No free trial, so no limit.
@@ -273,7 +273,7 @@ describe('a database without', () => {
     await isOfUse(database, more)
   })
 
-  test('user.updated_at counts free trials all the same', async () => {
+  test('user.updated_at counts free trials too', async () => {
     const database = await withUsers()
     await database.sql(drop('user', 'updated_at'))
     const { createMediaTask, updateMediaTaskById } = database.credits
@@ -283,14 +283,14 @@ describe('a database without', () => {
     expect(await used(database)).toBe(0)
   })
 
-  test('user.free_trial_used, since a moment ago, refuses free trials alone', async () => {
+  test('user.free_trial_used, dropped a moment ago, refuses only free trials', async () => {
     const database = await withUsers()
     const { createMediaTask } = database.credits
     await createMediaTask(trial('t'), 0, OPTIONS)
     await database.sql(drop('user', 'free_trial_used'))
     const call = () => createMediaTask(trial('new'), 0, { freeTrialLimit: 2 })
     expect(await refusal(database, call)).toMatchObject({ code: 'SCHEMA_MISMATCH' })
-    // What was counted before has nowhere to go back to.
+    // A trial that was counted before can't be returned.
     expect(await database.credits.updateMediaTaskById('t', { status: 'failed' })).toMatchObject({ id: 't' })
   })
 })

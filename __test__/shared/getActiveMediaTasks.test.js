@@ -25,14 +25,14 @@ describe('getActiveMediaTasks', () => {
     expect(await database.everything()).toEqual(before)
   })
 
-  test('is empty for a user without tasks and for an unknown one', async () => {
+  test('returns an empty list for a user without tasks and for an unknown user', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u')
     expect(await database.credits.getActiveMediaTasks('u')).toEqual([])
     expect(await database.credits.getActiveMediaTasks('nobody')).toEqual([])
   })
 
-  test('gives the tasks that are being worked on, newest first', async () => {
+  test('returns the active tasks, newest first', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u')
     await database.user('v')
@@ -50,7 +50,7 @@ describe('getActiveMediaTasks', () => {
     expect(rows[0]).toEqual(await database.credits.findMediaTaskById('processing'))
   })
 
-  test('gives all of them', async () => {
+  test('returns all active tasks without a limit', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u')
     const create = (_, at) =>
@@ -59,7 +59,7 @@ describe('getActiveMediaTasks', () => {
     expect(await database.credits.getActiveMediaTasks('u')).toHaveLength(150)
   })
 
-  test('agrees with SQL about every user of a real database', async () => {
+  test('agrees with SQL for each user of a real database', async () => {
     const database = await TestDatabase.fixture()
     await database.sql(
       `UPDATE media_tasks SET status = 'processing' WHERE id IN
@@ -76,7 +76,7 @@ describe('getActiveMediaTasks', () => {
     expect(lists.map(ids)).toEqual(users.map(({ id }) => ids(active.filter((row) => row.user_id === id))))
   })
 
-  test('sees the write that it follows, many times at once', async () => {
+  test('sees the write before it, in concurrent calls', async () => {
     const database = await TestDatabase.fresh()
     const users = Array.from({ length: 20 }, (_, at) => `u${at}`)
     for (const user of users) await database.user(user, 50)

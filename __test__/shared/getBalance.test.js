@@ -17,7 +17,7 @@ async function withGrants(...grants) {
 }
 
 describe('getBalance', () => {
-  test('lists what can be spent, in the order in which it is drawn on', async () => {
+  test('lists the grants that can be spent, in draw order', async () => {
     const { database, getBalance, consumeCredits } = await withGrants(
       { id: 'never', credits: 20, expiresAt: null },
       { id: 'later', credits: 8, expiresAt: inDays(2) },
@@ -98,7 +98,7 @@ describe('getBalance', () => {
     expect(await seen()).toEqual([['b', 5, 5]])
   })
 
-  test('getBalance of every user of a real database is what the other functions say', async () => {
+  test('agrees with the other functions for each user of a real database', async () => {
     const database = await TestDatabase.fixture()
     const { getBalance, getRemainingCredits, quoteCredits } = database.credits
     const users = await database.sql('SELECT id FROM "user"')
@@ -113,7 +113,7 @@ describe('getBalance', () => {
     }
   })
 
-  test('is of one moment, while others charge', async () => {
+  test('shows one moment while other callers charge', async () => {
     const { getBalance, consumeCredits } = await withGrants({ credits: 40 }, { credits: 40 }, { credits: 40 })
     const calls = Array.from({ length: 40 }, () => [
       consumeCredits({ userId: 'u', credits: 3 }),
@@ -128,7 +128,7 @@ describe('getBalance', () => {
     expect(await getBalance('u')).toEqual(NOTHING)
   })
 
-  postgres.test('getBalance says of a grant that expires at infinity that it never expires', async () => {
+  postgres.test('shows a grant that expires at infinity as one that never expires', async () => {
     const { database, getBalance } = await withGrants({ id: 'g', credits: 5 })
     await database.sql("UPDATE credit SET expires_at = 'infinity'")
     const { credits, grants, nextExpiry } = await getBalance('u')

@@ -26,7 +26,7 @@ async function twoUsers() {
 const ids = (rows) => rows.map(({ id }) => id)
 
 describe('getCredits', () => {
-  test('gives all rows, newest first', async () => {
+  test('returns all rows, newest first', async () => {
     const { getCredits, charges } = await twoUsers()
     const expected = [...charges].reverse().concat("v's", 'deleted', 'old', 'oldest')
     for (const query of [undefined, {}, { userId: undefined }]) {
@@ -34,7 +34,7 @@ describe('getCredits', () => {
     }
   })
 
-  test('gives what the filters say', async () => {
+  test('returns the rows that match the filters', async () => {
     const { getCredits, charges } = await twoUsers()
     const [first, second, third] = charges
     for (const [query, expected] of [
@@ -51,7 +51,7 @@ describe('getCredits', () => {
     }
   })
 
-  test('gives pages', async () => {
+  test('returns pages', async () => {
     const { getCredits } = await twoUsers()
     const all = await getCredits()
     const pages = []
@@ -63,21 +63,21 @@ describe('getCredits', () => {
     )
   })
 
-  test('gives 30 rows a page unless told', async () => {
+  test('returns 30 rows a page by default', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', ...Array(35).fill(1))
     expect(await database.credits.getCredits()).toHaveLength(30)
     expect(await database.credits.getCredits({ page: 2 })).toHaveLength(5)
   })
 
-  test('gives rows of one moment by id, the last one first', async () => {
+  test('returns rows with one time by id, the last one first', async () => {
     const database = await TestDatabase.fresh()
     const createdAt = new Date()
     await database.user('u', ...['b', 'c', 'a'].map((id) => ({ id, credits: 1, createdAt })))
     expect(ids(await database.credits.getCredits())).toEqual(['c', 'b', 'a'])
   })
 
-  sqlite.test('gives the same where rows have no rowid: a table WITHOUT ROWID, a view', async () => {
+  sqlite.test('returns the same for rows without a rowid: a table WITHOUT ROWID, a view', async () => {
     const { database, getCredits } = await twoUsers()
     const query = { userId: 'u', page: 2, limit: 2 }
     const expected = await getCredits(query)
@@ -92,7 +92,7 @@ describe('getCredits', () => {
     expect(await getCredits(query)).toEqual(expected)
   })
 
-  test('gives every row of a real database as it is', async () => {
+  test('returns each row of a real database unchanged', async () => {
     const database = await TestDatabase.fixture()
     const stored = await database.sql('SELECT * FROM credit ORDER BY created_at DESC, id DESC')
     const rows = await database.credits.getCredits({ limit: 1000 })
@@ -123,8 +123,8 @@ describe('getCredits', () => {
   })
 })
 
-describe('many getCredits at once', () => {
-  test('each see a moment in which the ledger is sound', async () => {
+describe('concurrent calls of getCredits', () => {
+  test('each see a moment in which the invariants hold', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100, 100)
     const { consumeCredits, getCredits } = database.credits

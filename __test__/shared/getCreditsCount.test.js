@@ -24,13 +24,13 @@ describe('getCreditsCount', () => {
     expect(await database.everything()).toEqual(before)
   })
 
-  test('is 0 where there is nothing', async () => {
+  test('is 0 without rows', async () => {
     const database = await TestDatabase.fresh()
     expect(await database.credits.getCreditsCount()).toBe(0)
     expect(await database.credits.getCreditsCount({ userId: 'nobody' })).toBe(0)
   })
 
-  test('counts what the filters say', async () => {
+  test('counts the rows that match the filters', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 10, 20, { credits: 30, status: 'deleted' })
     await database.user('v', 40)
@@ -51,7 +51,7 @@ describe('getCreditsCount', () => {
     }
   })
 
-  test('counts as many rows as getCredits lists, for every user of a real database', async () => {
+  test('counts as many rows as getCredits lists, for each user of a real database', async () => {
     const database = await TestDatabase.fixture()
     const { getCredits, getCreditsCount } = database.credits
     const users = await database.sql('SELECT id FROM "user"')
@@ -64,7 +64,7 @@ describe('getCreditsCount', () => {
     }
   })
 
-  test('sees each row as soon as it is written, many times at once', async () => {
+  test('sees each row as soon as it is written, in concurrent calls', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const { consumeCredits, getCreditsCount } = database.credits

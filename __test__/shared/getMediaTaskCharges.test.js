@@ -10,7 +10,7 @@ const { sqlite } = require('../helpers/storage')
 
 TestDatabase.reuse()
 
-/** What charges took, in their order: credits and status. */
+/** The credits and status of charges, in their order. */
 const taken = (charges) => charges.map(({ credits, status }) => [-credits, status])
 
 describe.each(Object.entries(KINDS))('get%sCharges', (kind, { create, type }) => {
@@ -30,7 +30,7 @@ describe.each(Object.entries(KINDS))('get%sCharges', (kind, { create, type }) =>
     expect(Object.getPrototypeOf(listed[0])).toBe(Object.prototype)
   })
 
-  test('lists those that were refunded and settled, as they are now', async () => {
+  test('lists refunded and settled charges as they are now', async () => {
     const { step, charges, update, settle } = await withTask(kind)
     await update({ status: 'failed' })
     await step({ credits: 5 }, { status: 'processing' })
@@ -47,7 +47,7 @@ describe.each(Object.entries(KINDS))('get%sCharges', (kind, { create, type }) =>
     ])
   })
 
-  test("lists what the app's own way made: a charge that names the task, and then its creditId", async () => {
+  test("lists charges of the app's own models: a charge that names the task, and then its creditId", async () => {
     const { database, charges, update, charge } = await withTask(kind)
     const metadata = { type: `${type}-translation`, taskId: 't', targetLanguage: 'fr' }
     const translation = await database.credits.consumeCredits({ userId: 'u', credits: 5, metadata })
@@ -61,7 +61,7 @@ describe.each(Object.entries(KINDS))('get%sCharges', (kind, { create, type }) =>
     ])
   })
 
-  test("lists what the app's own client wrote", async () => {
+  test("lists charges of the app's own client", async () => {
     const { database, charges, charge } = await withTask(kind)
     const id = await appCharge(database, 'u', 5, JSON.stringify({ type: `${type}-translation`, taskId: 't' }))
     expect((await charges()).map((row) => row.id)).toEqual([charge, id])
@@ -78,7 +78,7 @@ describe.each(Object.entries(KINDS))('get%sCharges', (kind, { create, type }) =>
     }
   })
 
-  test('lists nothing that only seems to be of the task', async () => {
+  test('lists no charge that only seems to belong to the task', async () => {
     const { database, charges, charge } = await withTask(kind)
     await database.user('v', 50)
     const { consumeCredits, createCredit } = database.credits
@@ -154,7 +154,7 @@ describe.each(Object.entries(KINDS))('get%sCharges', (kind, { create, type }) =>
     }
   })
 
-  test('lists nothing for a free task, and for one that does not exist', async () => {
+  test('lists nothing for a free task, and for a task that does not exist', async () => {
     const { charges } = await withTask(kind, 0)
     expect(await charges()).toEqual([])
     expect(await charges('no task')).toEqual([])
@@ -164,7 +164,7 @@ describe.each(Object.entries(KINDS))('get%sCharges', (kind, { create, type }) =>
 describe('charges', () => {
   staysSound()
 
-  test('charges of a media task and an AI task of the same id are kept apart', async () => {
+  test('of a media task and an AI task with the same id are listed separately', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const { createMediaTask, createAITask, chargeMediaTask, chargeAITask, ...credits } = database.credits
@@ -176,7 +176,7 @@ describe('charges', () => {
     expect(taken(await credits.getAITaskCharges('t')).map(([cost]) => cost)).toEqual([2, 4])
   })
 
-  sqlite.test('charges of one second are listed oldest first, where times are seconds', async () => {
+  sqlite.test('of one second are listed oldest first if times are seconds', async () => {
     const database = await TestDatabase.fresh({ timestampUnit: 's' })
     await database.user('u', 100)
     const credits = connect({ url: database.url, timestampUnit: 's' })
@@ -187,7 +187,7 @@ describe('charges', () => {
   })
 })
 
-test('getMediaTaskCharges lists both charges of every translated task of a real app', async () => {
+test('getMediaTaskCharges lists both charges of each translated task of a real app', async () => {
   const database = await TestDatabase.fixture()
   const { credit, media_tasks: tasks } = await database.everything()
   const expected = new Map(tasks.map(({ id }) => [id, []]))

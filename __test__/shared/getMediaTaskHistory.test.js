@@ -26,7 +26,7 @@ async function withHistory() {
 }
 
 describe('getMediaTaskHistory', () => {
-  test('gives 20 a page, newest first, without deleted ones', async () => {
+  test('returns 20 tasks a page, newest first, without deleted ones', async () => {
     const { database, history } = await withHistory()
     const first = await history('u')
     expect(first).toMatchObject({ total: 25, page: 1, limit: 20, totalPages: 2 })
@@ -56,7 +56,7 @@ describe('getMediaTaskHistory', () => {
     expect(result.list).toHaveLength(length)
   })
 
-  test('is empty for a user without tasks and for an unknown one', async () => {
+  test('is empty for a user without tasks and for an unknown user', async () => {
     const { database, history } = await withHistory()
     await database.user('w')
     for (const user of ['w', 'nobody']) {
@@ -64,7 +64,7 @@ describe('getMediaTaskHistory', () => {
     }
   })
 
-  test('leaves a task out as soon as it is deleted, and takes it back', async () => {
+  test('omits a task as soon as it is deleted, and lists it again when it is restored', async () => {
     const { database, history } = await withHistory()
     await database.credits.updateMediaTaskById('t0', { deletedAt: new Date() })
     expect(await history('u', 1, 1)).toMatchObject({ list: [{ id: 't1' }], total: 24 })
@@ -72,7 +72,7 @@ describe('getMediaTaskHistory', () => {
     expect(await history('u', 1, 1)).toMatchObject({ list: [{ id: 't0' }], total: 25 })
   })
 
-  test('pages through every user of a real database as SQL does', async () => {
+  test('returns the same pages as SQL for each user of a real database', async () => {
     const database = await TestDatabase.fixture()
     const users = await database.sql('SELECT id FROM "user"')
     const tasks = await database.sql('SELECT id, user_id FROM media_tasks ORDER BY created_at DESC, id DESC')
@@ -83,7 +83,7 @@ describe('getMediaTaskHistory', () => {
     }
   })
 
-  test('gives a page and its total of one moment, many times at once', async () => {
+  test('returns a page and its total of one moment, in concurrent calls', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 1000)
     const { createMediaTask, getMediaTaskHistory } = database.credits

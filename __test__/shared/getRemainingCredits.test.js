@@ -23,14 +23,14 @@ describe('getRemainingCredits', () => {
     expect(await database.everything()).toEqual(before)
   })
 
-  test('is 0 for a user without grants and for an unknown one', async () => {
+  test('is 0 for a user without grants and for an unknown user', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u')
     expect(await database.credits.getRemainingCredits('u')).toBe(0)
     expect(await database.credits.getRemainingCredits('nobody')).toBe(0)
   })
 
-  test('sums what can be spent now, of this user alone', async () => {
+  test('sums the credits that this user can spend now', async () => {
     const database = await TestDatabase.fresh()
     const [past, soon] = [-1000, DAY_MS].map((ms) => new Date(Date.now() + ms))
     await database.user(
@@ -64,13 +64,13 @@ describe('getRemainingCredits', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(60)
   })
 
-  test('may be more than one grant can hold', async () => {
+  test('can exceed the maximum of one grant', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 2_147_483_647, 2_147_483_647)
     expect(await database.credits.getRemainingCredits('u')).toBe(4_294_967_294)
   })
 
-  test('agrees with SQL about every user of a real database', async () => {
+  test('agrees with SQL for each user of a real database', async () => {
     const database = await TestDatabase.fixture()
     const users = await database.sql('SELECT id FROM "user" ORDER BY id')
     const sums = await database.sql(
@@ -85,8 +85,8 @@ describe('getRemainingCredits', () => {
   })
 })
 
-describe('many getRemainingCredits at once', () => {
-  test('see each charge as soon as it is made, and never half of one', async () => {
+describe('concurrent calls of getRemainingCredits', () => {
+  test('see each charge as soon as it is made, and never a part of it', async () => {
     const database = await TestDatabase.fresh()
     const { createMediaTask, getRemainingCredits } = database.credits
     await database.user('u', ...Array(25).fill(40))

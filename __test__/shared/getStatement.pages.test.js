@@ -8,7 +8,7 @@ const { FAIL, HOUR_AGO, add, afterLife, consume, create, fail, inWords, later } 
 TestDatabase.reuse()
 
 describe('getStatement pages', () => {
-  /** User `u` has done a bit of everything; many entries are of one moment. */
+  /** User `u` has entries of all types; many have the same time. */
   async function withMany() {
     const database = await TestDatabase.fresh()
     await database.user('u', 100, { credits: 50, expiresAt: HOUR_AGO }, 30)
@@ -20,7 +20,7 @@ describe('getStatement pages', () => {
     return { database, ...database.credits }
   }
 
-  test('pages of every length give the same list', async () => {
+  test('of each length give the same list', async () => {
     const { getStatement, ...credits } = await withMany()
     const { entries: all, cursor } = await getStatement('u')
     expect(cursor).toBeNull()
@@ -42,7 +42,7 @@ describe('getStatement pages', () => {
       const page = await getStatement('u', { limit: 4, cursor })
       seen.push(...page.entries)
       cursor = page.cursor
-      // Some entries for each page, as long as there were any before.
+      // New entries for each page.
       if (at > 5) continue
       await createMediaTask(task(`new ${at}`, 'u'), 1)
       if (at % 2) await updateMediaTaskById(`new ${at}`, FAIL)
@@ -52,19 +52,19 @@ describe('getStatement pages', () => {
     expect(seen.length).toBeGreaterThan(before.length)
   })
 
-  test('go on although their last entry is no more', async () => {
+  test('continue after their last entry was deleted', async () => {
     const { database, entries } = await afterLife(create(10), consume(5), add(3))
     const { getStatement } = database.credits
     const { cursor } = await getStatement('u', { limit: 2 })
     await database.sql('DELETE FROM media_tasks')
     await database.sql('DELETE FROM credit WHERE id = ?', entries[1].creditId)
     const page = await getStatement('u', { cursor })
-    // Nothing explains any more where ten credits of the first grant went.
+    // No row explains ten credits of the first grant any more.
     expect(inWords(page.entries)).toEqual(['charge -5', 'adjustment -10', 'grant 3'])
     expect(page.entries.at(-1).balance).toBe(await database.credits.getRemainingCredits('u'))
   })
 
-  test.each([1, 254, 255])('have a cursor whatever the length of an id: %d', async (length) => {
+  test.each([1, 254, 255])('have a cursor with an id of %d characters', async (length) => {
     const database = await TestDatabase.fresh()
     const ids = ['a', 'b'].map((letter) => letter.repeat(length))
     await database.user('u', ...ids.map((id) => ({ id, credits: 5 })))
@@ -81,7 +81,7 @@ describe('getStatement pages', () => {
     const database = await TestDatabase.fresh()
     await database.user('u', { id, credits: 5 }, 6)
     const entries = await entriesOf(database.credits, 'u', { limit: 1 })
-    // Of one moment, it may be, and then in the order of their ids.
+    // Possibly with the same time, then in the order of their ids.
     expect(entries.map(({ credits }) => credits).sort()).toEqual([5, 6])
   })
 
@@ -95,7 +95,7 @@ describe('getStatement pages', () => {
   })
 
   describe('between two times', () => {
-    test('have what is from the first on, before the second', async () => {
+    test('have the entries from the first time on and before the second', async () => {
       const { database, entries } = await afterLife(create(10), add(5), fail(), add(1))
       const { getStatement } = database.credits
       const times = [HOUR_AGO, ...entries.map(({ at }) => at), new Date(Date.now() + DAY_MS)]
@@ -114,7 +114,7 @@ describe('getStatement pages', () => {
       }
     })
 
-    test('statements between two times add up, month by month', async () => {
+    test('of consecutive months add up to the whole statement', async () => {
       const { database, entries } = await afterLife(create(10), add(5), fail(), add(1), consume(50))
       const { getStatement } = database.credits
       const [first, last] = [entries[0].at.getTime(), entries.at(-1).at.getTime()]

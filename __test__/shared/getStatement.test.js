@@ -12,7 +12,7 @@ TestDatabase.reuse()
 
 describe('getStatement lists', () => {
   test.each([
-    ['a grant alone', '', ''],
+    ['only a grant', '', ''],
     ['further grants', [add(7), add(3, { expiresAt: null })], 'grant 7, grant 3'],
     ['a task', [create(10)], 'charge -10'],
     ['a task that costs nothing', [create(0)], ''],
@@ -28,8 +28,8 @@ describe('getStatement lists', () => {
     ['a charge that is refunded', [consume(9), refund()], 'charge -9, refund 9'],
     ['a charge, some of it refunded', [consume(9), refund(2)], 'charge -9, settlement 2'],
     ['an AI task', [createAI, failAI], 'charge -8, refund 8'],
-    ['all that there is', [consume(100)], 'charge -100'],
-    ['a grant that was old', [add(7, { expiresAt: HOUR_AGO })], 'grant 7, expiry -7'],
+    ['a charge of the whole balance', [consume(100)], 'charge -100'],
+    ['a grant that was expired when it was made', [add(7, { expiresAt: HOUR_AGO })], 'grant 7, expiry -7'],
     ['an expiry', [create(10), expire], 'charge -10, expiry -90'],
     ['an expiry with nothing left', [consume(100), expire], 'charge -100'],
     [
@@ -51,26 +51,26 @@ describe('getStatement lists', () => {
       'charge -10, revocation -90, refund 10, revocation -10',
     ],
     [
-      'the same where an expired grant would be granted anew',
+      'a refund with regrantDays to a grant that was withdrawn',
       [create(10), withdraw, fail(REGRANT)],
       'charge -10, revocation -90, refund 10, revocation -10',
     ],
-    ['credits that were not given', [create(10), mint], 'charge -10, adjustment 5'],
+    ['credits that no row explains', [create(10), mint], 'charge -10, adjustment 5'],
   ])('%s', async (_, life, expected) => {
     const { entries } = await afterLife(...life)
     expect(inWords(entries)).toEqual(['grant 100', ...expected.split(', ').filter(Boolean)])
   })
 
-  test('a refund that was granted anew', async () => {
+  test('a refund to a new grant', async () => {
     const { database, entries } = await afterLife(create(10), expire, fail(REGRANT))
     const moved = inWords(entries)
     expect(moved.slice(0, 3)).toEqual(['grant 100', 'charge -10', 'expiry -90'])
-    // All of one moment: what came back to the old grant, and stands for it.
+    // All with one time: the refund to the old grant, and the new grant in its place.
     expect(moved.slice(3).sort()).toEqual(['expiry -10', 'grant 10', 'refund 10'])
     expect(await database.credits.getRemainingCredits('u')).toBe(10)
   })
 
-  test('each with what its row says', async () => {
+  test('each entry with the fields of its row', async () => {
     const { database, entries } = await afterLife(create(10), createAI, consume(3), fail())
     const rows = await Promise.all(entries.map(({ creditId }) => creditRow(database, creditId)))
     expect(entries).toEqual(
@@ -117,7 +117,7 @@ describe('getStatement lists', () => {
     expect(entries.map(({ credits }) => credits).sort()).toEqual([-10, -10, 100, 5])
   })
 
-  test('what was charged, if other code has written that more was than there ever was', async () => {
+  test('the real charge if other code has written a larger settlement than was ever granted', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u')
     const metadata = JSON.stringify({ settled: { charged: 1_000_000_000, credits: 10 } })
@@ -130,7 +130,7 @@ describe('getStatement lists', () => {
     ])
   })
 
-  test('nothing of an unknown user, or without rows', async () => {
+  test('nothing for an unknown user, or without rows', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u')
     await database.user('v', 5)
@@ -140,7 +140,7 @@ describe('getStatement lists', () => {
     }
   })
 
-  sqlite.test('times in seconds as they are', async () => {
+  sqlite.test('times of tables in seconds', async () => {
     const database = await TestDatabase.fresh({ timestampUnit: 's' })
     await database.user('u', { id: 'g', credits: 100 })
     await database.credits.createMediaTask(task('t', 'u'), 10)
@@ -155,8 +155,8 @@ describe('getStatement lists', () => {
   })
 })
 
-describe('the last balance is the balance', () => {
-  test('the last balance of every user of a real database is the balance', async () => {
+describe('the last balance of getStatement is the balance', () => {
+  test('for each user of a real database', async () => {
     const database = await TestDatabase.fixture()
     const users = await database.sql('SELECT id FROM "user"')
     expect(users.length).toBe(27)
@@ -182,7 +182,7 @@ describe('the last balance is the balance', () => {
     await exactEntries(database.credits, 'u')
   })
 
-  test('the last balance of a user with 10,000 charges is the balance', async () => {
+  test('for a user with 10,000 charges', async () => {
     const CHARGES = 10_000
     const database = await TestDatabase.fresh()
     await database.user('u')

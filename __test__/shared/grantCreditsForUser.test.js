@@ -6,7 +6,7 @@ const { until } = require('../helpers/callers')
 
 const USER = { id: 'u', email: 'u@example.test', name: 'U', emailVerified: true }
 
-/** User `u`, who has nothing. */
+/** User `u` without credits. */
 async function withUser(options) {
   const database = await TestDatabase.fresh(options)
   await database.user('u')
@@ -52,7 +52,7 @@ describe('grantCreditsForUser writes', () => {
   })
 
   test.each([[undefined], [null], [0], [-5], [-0.5]])(
-    'credits for ever, with %p valid days',
+    'a grant that never expires, with %p valid days',
     async (validDays) => {
       const { database, grant } = await withUser()
       expect((await grant({ user: USER, credits: 5, validDays })).expiresAt).toBe(null)
@@ -60,7 +60,7 @@ describe('grantCreditsForUser writes', () => {
     },
   )
 
-  test.each([[undefined], [null], ['']])('a description of its own, for %p', async (description) => {
+  test.each([[undefined], [null], ['']])('a default description for %p', async (description) => {
     const { grant } = await withUser()
     expect((await grant({ user: USER, credits: 5, description })).description).toBe('grant credits')
   })
@@ -90,7 +90,7 @@ describe('grantCreditsForUser writes', () => {
     expect(row).toMatchObject({ ...more, metadata: '{"a":1}' })
   })
 
-  // One that does nothing would be believed: a grant that never expires, say, where one that does was meant.
+  // A parameter without effect would be trusted: the grant would never expire although an expiry was meant.
   test.each([
     ['expiresAt', new Date('2027-01-01T00:00:00.000Z')],
     ['userEmail', 'other@example.test'],
@@ -104,7 +104,7 @@ describe('grantCreditsForUser writes', () => {
   })
 })
 
-describe('grantCreditsForUser writes nothing, and gives undefined, for', () => {
+describe('grantCreditsForUser writes nothing, and returns undefined, for', () => {
   test.each([[0], [-0], [-1], [-1.5], [-Infinity]])('%p credits', async (credits) => {
     const { database, grant } = await withUser()
     for (const user of [USER, { id: 'nobody' }]) {
@@ -140,20 +140,23 @@ describe('grantCreditsForUser with transactionNo', () => {
     expect(await refusal(database, others)).toMatchObject({ code: 'IDEMPOTENCY_CONFLICT' })
   })
 
-  test('the option is what counts, if both are there', async () => {
+  test('uses the option if both are passed', async () => {
     const { grant } = await withUser()
     await grant(keyed)
     expect(await grant({ ...keyed, replay: false }, { replay: true })).toMatchObject({ replayed: true })
   })
 
-  test.each([[undefined], [null], [false]])('and without replay (%p) is refused', async (replay) => {
-    const { database, grant } = await withUser()
-    await grant(keyed)
-    const error = await refusal(database, () => grant({ ...keyed, replay }))
-    expect(error).toMatchObject({ code: 'CREDIT_EXISTS', field: 'transactionNo', value: 'order 1' })
-  })
+  test.each([[undefined], [null], [false]])(
+    'and without replay (%p) is refused the second time',
+    async (replay) => {
+      const { database, grant } = await withUser()
+      await grant(keyed)
+      const error = await refusal(database, () => grant({ ...keyed, replay }))
+      expect(error).toMatchObject({ code: 'CREDIT_EXISTS', field: 'transactionNo', value: 'order 1' })
+    },
+  )
 
-  test('twenty at once are written once', async () => {
+  test('is written once for twenty concurrent calls', async () => {
     const { database, grant } = await withUser()
     const settled = await atOnce(20, () => grant({ ...keyed, replay: true }))
     expect(counted(settled)).toEqual({ accepted: 1, replayed: 19 })
@@ -161,8 +164,8 @@ describe('grantCreditsForUser with transactionNo', () => {
   })
 })
 
-test('a grant tells no listener of a charge or a refusal, is counted as createCredit, and raises the balance', async () => {
-  // One after the other, so that what is asked first is answered first.
+test('grantCreditsForUser emits no charge or refusal, is counted as createCredit, and raises the balance', async () => {
+  // One connection, so that calls are answered in order.
   const { database, grant } = await withUser({ maxConnections: 1 })
   const { on, consumeCredits, stats } = database.credits
   const [told, low] = [[], []]

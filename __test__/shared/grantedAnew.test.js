@@ -7,11 +7,11 @@ const { TestDatabase, refusal, task, DAY_MS } = require('../helpers/database')
 TestDatabase.reuse()
 staysSound()
 
-// Whole seconds, which every database keeps.
+// Whole seconds, which each database stores.
 const NOW = Math.floor(Date.now() / 1000) * 1000
 const inDays = (days) => new Date(NOW + days * DAY_MS)
 
-/** What was granted in the place of a grant of 100 that has ended; both are of one order and subscription. */
+/** The new grant in place of an expired grant of 100; both belong to one order and subscription. */
 async function withRegrant() {
   const database = await TestDatabase.fresh()
   await database.user('u', {
@@ -28,14 +28,14 @@ async function withRegrant() {
   return database
 }
 
-/** What the user can spend in the end; an audit finds nothing. */
+/** The final balance; an audit finds nothing. */
 async function balance({ credits }) {
   expect(await findings(credits)).toEqual([])
   return credits.getRemainingCredits('u')
 }
 
-describe('credits that were granted anew are spent once:', () => {
-  test('a grant that is prolonged after its end leaves them behind', async () => {
+describe('regranted credits are spent once:', () => {
+  test('a grant that is extended after its end does not get them back', async () => {
     const database = await withRegrant()
     for (const days of [30, 40, -1, 50]) {
       await database.credits.extendGrant('g', inDays(days))
@@ -45,7 +45,7 @@ describe('credits that were granted anew are spent once:', () => {
     expect(await balance(database)).toBe(0)
   })
 
-  test('a renewal that comes late carries them over once', async () => {
+  test('a late renewal carries them over once', async () => {
     const database = await withRegrant()
     const period = { userId: 'u', subscriptionNo: 's', credits: 10, rollover: { atMost: 1000 } }
     const first = { ...period, periodEnd: inDays(30), transactionNo: 'first' }
@@ -79,7 +79,7 @@ describe('credits that were granted anew are spent once:', () => {
     expect(await balance(database)).toBe(100)
   })
 
-  test('what was spent of them is outstanding', async () => {
+  test('the spent ones are outstanding after a revocation', async () => {
     const database = await withRegrant()
     await database.credits.consumeCredits({ userId: 'u', credits: 70 })
     const all = await database.credits.revokeGrants({ orderNo: 'o' }, { transactionNo: 'dispute' })
@@ -88,7 +88,7 @@ describe('credits that were granted anew are spent once:', () => {
   })
 })
 
-test('the key of a top-up that was not confirmed is of no grant', async () => {
+test('the key of an unconfirmed top-up belongs to no grant', async () => {
   const database = await TestDatabase.fresh()
   await database.user('u', 5)
   const { abandonTopUp, claimTopUp, confirmTopUp, createCredit } = database.credits

@@ -6,7 +6,7 @@ const { TestDatabase, DAY_MS, refusal } = require('../helpers/database')
 const { evaluate } = require('../helpers/processes')
 const { draws, remaining } = require('../helpers/rows')
 
-// Limits, scenes, top-ups and renewals beside the app's own code, and in processes that die.
+// Limits, scenes, top-ups and renewals beside the app's own code, and in processes that are killed.
 
 TestDatabase.reuse()
 staysSound()
@@ -29,8 +29,8 @@ async function withUser() {
   return database
 }
 
-describe("beside the app's own client", () => {
-  test('what it charged counts for a limit', async () => {
+describe("a charge by the app's own client", () => {
+  test('counts for a limit', async () => {
     const database = await withUser()
     const { consumeCredits } = database.credits
     const options = { limits: [{ credits: 30, per: 'day', since: new Date(NOW - DAY_MS / 2) }] }
@@ -41,7 +41,7 @@ describe("beside the app's own client", () => {
     await consumeCredits({ userId: 'u', credits: 5 }, options)
   })
 
-  test('what it charged from gifts is not there for a charge of gifts', async () => {
+  test('of gifts leaves less for a charge of gifts', async () => {
     const database = await withUser()
     await appCharge(database, 'u', 45)
     const gifts = { scenes: ['gift'] }
@@ -51,7 +51,7 @@ describe("beside the app's own client", () => {
     expect(await draws(database, id)).toEqual([['gift', 5]])
   })
 
-  test('its charges go on beside a top-up, which can be spent once it is confirmed', async () => {
+  test('succeeds beside a top-up, which can be spent once it is confirmed', async () => {
     const database = await withUser()
     const { claimTopUp, confirmTopUp } = database.credits
     await appCharge(database, 'u', 85)
@@ -63,7 +63,7 @@ describe("beside the app's own client", () => {
     expect(await remaining(database)).toEqual({ gift: 0, p0: 0, [credit.id]: 39 })
   })
 
-  test('its charge before a renewal leaves less to carry, and one after it draws on what lives on', async () => {
+  test('before a renewal leaves less to carry over, and one after it draws on the carried credits', async () => {
     const database = await withUser()
     await appCharge(database, 'u', 60)
     const { rollover } = await database.credits.renewGrants(RENEWAL)
@@ -73,7 +73,7 @@ describe("beside the app's own client", () => {
   })
 })
 
-describe('kill -9', () => {
+describe('after kill -9 of', () => {
   /** Runs calls in a process that dies after the fifth answer. */
   const dying = async (database, call) => {
     const source = `let left = 5
@@ -82,7 +82,7 @@ describe('kill -9', () => {
     expect((await evaluate(source, { DATABASE_URL: database.url })).signal).toBe('SIGKILL')
   }
 
-  test('a process that charges within a limit: no charge by half, and the limit holds for the next one', async () => {
+  test('a process that charges within a limit, each charge is whole, and the limit holds for the next process', async () => {
     const database = await withUser()
     const options = { limits: [{ credits: 20, per: 'month', since: new Date(NOW - 1000) }] }
     const said = `{ limits: [{ credits: 20, per: 'month', since: new Date(${NOW - 1000}) }] }`
@@ -94,7 +94,7 @@ describe('kill -9', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(80)
   })
 
-  test('a process that charges gifts alone: nothing else is drawn', async () => {
+  test('a process that charges only gifts, only gifts are drawn', async () => {
     const database = await withUser()
     await dying(database, "credits.consumeCredits({ userId: 'u', credits: 2 }, { scenes: ['gift'] })")
     const left = await remaining(database)
@@ -104,7 +104,7 @@ describe('kill -9', () => {
   })
 })
 
-test('what many holds have taken is added up, whatever their number', async () => {
+test('held adds up many holds', async () => {
   const database = await withUser()
   const { consumeCreditsBatch, getBalance, keepCharge, releaseHolds } = database.credits
   await database.credits.createCredit({ userId: 'u', credits: 1000 })

@@ -11,7 +11,7 @@ const HOUR_MS = 3_600_000
 const HOUR_AGO = new Date(Date.now() - HOUR_MS)
 const CONFLICT = 'TASK_STATE_CONFLICT'
 
-/** User `u` has a task `t` of each kind that cost 10 of 100 credits, and that was not touched for an hour. */
+/** User `u` has a task `t` of each kind that cost 10 of 100 credits, and was not updated for an hour. */
 async function withTasks(status = 'pending') {
   const database = await TestDatabase.fresh()
   await database.user('u', 60, 40)
@@ -24,7 +24,7 @@ async function withTasks(status = 'pending') {
   return database
 }
 
-/** A time so many milliseconds after the task's last change. */
+/** A time this many milliseconds after the task's last change. */
 const after = (ms) => new Date(HOUR_AGO.getTime() + ms)
 
 // Each call that takes guards: with a task's id and options.
@@ -42,17 +42,17 @@ describe.each(CALLS)('%s', (name, call) => {
 
   describe('changes the task', () => {
     test.each([
-      ['in the state that ifStatus names', { ifStatus: 'pending' }],
-      ['in one of the states of a list', { ifStatus: ['extracted', 'pending', 'failed'] }],
-      ['in the only state of a list', { ifStatus: ['pending'] }],
-      ['in a state that the list names twice', { ifStatus: ['pending', 'pending'] }],
-      ['in one of many states', { ifStatus: [...Array(500).keys()].map(String).concat('pending') }],
-      ['in a state of a frozen list', { ifStatus: Object.freeze(['pending']) }],
+      ['in the status of ifStatus', { ifStatus: 'pending' }],
+      ['in one of the statuses of a list', { ifStatus: ['extracted', 'pending', 'failed'] }],
+      ['in the only status of a list', { ifStatus: ['pending'] }],
+      ['in a status that the list names twice', { ifStatus: ['pending', 'pending'] }],
+      ['in one of many statuses', { ifStatus: [...Array(500).keys()].map(String).concat('pending') }],
+      ['in a status of a frozen list', { ifStatus: Object.freeze(['pending']) }],
       ['that was not changed for an hour', { ifUpdatedBefore: new Date() }],
       ['that was changed a millisecond before', { ifUpdatedBefore: after(1) }],
-      ['that both guards describe', { ifStatus: ['pending'], ifUpdatedBefore: after(1) }],
-      ['without guards that are null', { ifStatus: null, ifUpdatedBefore: null }],
-      ['without guards that are undefined', { ifStatus: undefined, ifUpdatedBefore: undefined }],
+      ['that matches both guards', { ifStatus: ['pending'], ifUpdatedBefore: after(1) }],
+      ['with guards that are null', { ifStatus: null, ifUpdatedBefore: null }],
+      ['with guards that are undefined', { ifStatus: undefined, ifUpdatedBefore: undefined }],
       ['without guards', {}],
       ['without options', undefined],
     ])('%s', async (_, options) => {
@@ -63,19 +63,22 @@ describe.each(CALLS)('%s', (name, call) => {
     })
   })
 
-  describe('is a conflict, and writes nothing, if the task is', () => {
+  describe('rejects with TASK_STATE_CONFLICT, and writes nothing, if the task is', () => {
     test.each([
-      ['in another state', { ifStatus: 'extracted' }],
-      ['in none of the states of a list', { ifStatus: ['extracted', 'completed'] }],
-      ['in a state that begins like it', { ifStatus: 'pend' }],
-      ['in a state that is written otherwise', { ifStatus: ['PENDING', ' pending', 'pending ', 'pending%'] }],
-      ['in a state that no task has', { ifStatus: "'; DROP TABLE media_tasks; --" }],
+      ['in another status', { ifStatus: 'extracted' }],
+      ['in none of the statuses of a list', { ifStatus: ['extracted', 'completed'] }],
+      ['in a status that only begins like ifStatus', { ifStatus: 'pend' }],
+      [
+        'in a status with other capitals or spaces',
+        { ifStatus: ['PENDING', ' pending', 'pending ', 'pending%'] },
+      ],
+      ['in another status than a text like SQL', { ifStatus: "'; DROP TABLE media_tasks; --" }],
       ['changed at that very moment', { ifUpdatedBefore: after(0) }],
       ['changed since', { ifUpdatedBefore: after(-1) }],
       ['changed since the beginning of time', { ifUpdatedBefore: new Date(0) }],
       ['changed since a time before that', { ifUpdatedBefore: new Date(-HOUR_MS) }],
-      ['in another state, though it was not changed', { ifStatus: 'x', ifUpdatedBefore: new Date() }],
-      ['in that state, but changed since', { ifStatus: 'pending', ifUpdatedBefore: after(0) }],
+      ['in another status, although it was not changed', { ifStatus: 'x', ifUpdatedBefore: new Date() }],
+      ['in that status, but changed since', { ifStatus: 'pending', ifUpdatedBefore: after(0) }],
     ])('%s', async (_, options) => {
       const database = await withTasks()
       const error = await refusal(database, () => call(database, 't', options))
@@ -83,14 +86,14 @@ describe.each(CALLS)('%s', (name, call) => {
     })
   })
 
-  test('an update of a task that does not exist is undefined, whatever the guards say', async () => {
+  test('returns undefined for a task that does not exist, with each guard', async () => {
     const database = await withTasks()
     for (const options of [{}, { ifStatus: 'pending' }, { ifStatus: 'x', ifUpdatedBefore: after(-1) }]) {
       expect(await writingNothing(database, () => call(database, 'no task', options))).toBeUndefined()
     }
   })
 
-  test('the second of two equal calls is a conflict', async () => {
+  test('makes the second of two equal calls a conflict', async () => {
     const database = await withTasks()
     await call(database, 't', { ifStatus: 'pending' })
     const error = await refusal(database, () => call(database, 't', { ifStatus: 'pending' }))
@@ -143,7 +146,7 @@ describe('a failing update', () => {
       }
     })
 
-    test('20 times at once with a guard: one refunds, the others are conflicts', async () => {
+    test('refunds once for 20 concurrent calls with a guard, and the others are conflicts', async () => {
       const database = await withTasks()
       const settled = await atOnce(20, () => fail(database, { guards: { ifStatus: 'pending' } }))
       expect(counted(settled)).toEqual({ accepted: 1, [CONFLICT]: 19 })
@@ -151,7 +154,7 @@ describe('a failing update', () => {
       expect(await database.credits.getRemainingCredits('u')).toBe(90)
     })
 
-    test('may be guarded by the state that it sets: it refunds nothing more', async () => {
+    test('with the guard of the status that it sets refunds nothing again', async () => {
       const database = await withTasks()
       await fail(database, {})
       const again = await fail(database, { guards: { ifStatus: 'failed' } })
@@ -165,7 +168,7 @@ describe('guards in several processes', () => {
 
   const TASKS = 40
 
-  /** User `u` has so many tasks of 1 credit. */
+  /** User `u` has this many tasks of 1 credit. */
   async function withMany() {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
@@ -176,7 +179,7 @@ describe('guards in several processes', () => {
   const claim = (at, status) => ['updateMediaTaskById', `t${at}`, { status }, { ifStatus: 'pending' }]
   const claims = (status) => Array.from({ length: TASKS }, (_, at) => claim(at, status))
 
-  test('three claim the same tasks: each task is claimed once', async () => {
+  test('let each task be claimed once by three of them', async () => {
     const database = await withMany()
     const outcomes = await inProcesses(
       database,
@@ -194,7 +197,7 @@ describe('guards in several processes', () => {
     }
   })
 
-  test('one claims what another fails: each task is worked on, or refunded', async () => {
+  test('leave each task claimed by one or refunded by another', async () => {
     const database = await withMany()
     const [claimed, failed] = await inProcesses(database, claims('processing'), claims('failed'))
     for (let at = 0; at < TASKS; at++) {
@@ -208,7 +211,7 @@ describe('guards in several processes', () => {
 postgres.describe('a time of the app in microseconds', () => {
   staysSound()
 
-  test('is known to the millisecond by ifUpdatedBefore', async () => {
+  test('is compared to the millisecond by ifUpdatedBefore', async () => {
     const database = await withTasks()
     await database.sql("UPDATE media_tasks SET updated_at = '2026-01-01 00:00:00.123456'")
     const { updatedAt } = await database.credits.findMediaTaskById('t')

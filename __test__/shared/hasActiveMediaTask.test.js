@@ -42,7 +42,7 @@ describe('hasActiveMediaTask', () => {
     expect(await database.credits.hasActiveMediaTask('v')).toBe(false)
   })
 
-  test('leaves deleted tasks out', async () => {
+  test('does not count deleted tasks', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u')
     await database.credits.createMediaTask(task('t', 'u', { status: 'processing' }), 0)
@@ -52,7 +52,7 @@ describe('hasActiveMediaTask', () => {
     expect(await database.credits.hasActiveMediaTask('u')).toBe(true)
   })
 
-  test('agrees with SQL about every user of a real database', async () => {
+  test('agrees with SQL for each user of a real database', async () => {
     const database = await TestDatabase.fixture()
     await database.sql(
       `UPDATE media_tasks SET status = 'processing' WHERE id IN
@@ -67,7 +67,7 @@ describe('hasActiveMediaTask', () => {
     expect(found).toEqual(users.map(({ active }) => active === 1))
   })
 
-  test('sees the write that it follows, many times at once', async () => {
+  test('sees the write before it, in concurrent calls', async () => {
     const database = await TestDatabase.fresh()
     const users = Array.from({ length: 20 }, (_, at) => `u${at}`)
     for (const user of users) await database.user(user, 50)

@@ -14,7 +14,7 @@ const HOLDS = 30
 let second
 afterEach(() => second?.close())
 
-/** User `u` has 300 credits, of which holds have 10 each, all of them over. Two connections. */
+/** User `u` has 300 credits, and holds of 10 each that have ended. Two connections. */
 async function withHolds() {
   const database = await TestDatabase.fresh()
   await database.user('u', HOLDS * 10)
@@ -27,7 +27,7 @@ async function withHolds() {
 
 const released = (all) => all.flatMap(({ charges }) => charges.map(({ id }) => id))
 
-test('many servers release at once: each hold goes back once', async () => {
+test('many servers that release at once return each hold once', async () => {
   const { database, ids, both } = await withHolds()
   const all = await Promise.all(Array.from({ length: 6 }, (_, at) => both[at % 2].releaseHolds()))
   expect(all.flatMap(({ errors }) => errors)).toEqual([])
@@ -35,7 +35,7 @@ test('many servers release at once: each hold goes back once', async () => {
   expect(await database.credits.getRemainingCredits('u')).toBe(HOLDS * 10)
 })
 
-test('a release, a settlement and a keep of each at the same moment: one wins', async () => {
+test('of a concurrent release, settlement and keepCharge of a hold one wins', async () => {
   const { database, ids, both } = await withHolds()
   const [all, settled, kept] = await Promise.all([
     Promise.all(both.map(({ releaseHolds }) => releaseHolds())),
@@ -54,7 +54,7 @@ test('a release, a settlement and a keep of each at the same moment: one wins', 
   expect(await database.credits.getBalance('u')).toMatchObject({ credits: HOLDS * 10 - stays * 4, held: 0 })
 })
 
-test('two processes, one releases and one settles: each hold is one or the other', async () => {
+test('if one process releases and another settles, each hold is either released or settled', async () => {
   const { database, ids } = await withHolds()
   const run = (source) => evaluate(source, { DATABASE_URL: database.url })
   const [release, settle] = await Promise.all([
@@ -70,7 +70,7 @@ test('two processes, one releases and one settles: each hold is one or the other
   expect(await database.credits.getRemainingCredits('u')).toBe(HOLDS * 10 - settled.length * 3)
 })
 
-test('kill -9 of a process that releases: what went back is back, and the next one releases the rest', async () => {
+test('after kill -9 of a process that releases, the released holds stay so, and the next process releases the rest', async () => {
   const { database, ids, both } = await withHolds()
   const source = `credits.on('refunded', ({ creditId }) => {
       require('node:fs').writeSync(1, creditId + '\\n')
@@ -89,7 +89,7 @@ test('kill -9 of a process that releases: what went back is back, and the next o
   expect(await database.credits.getBalance('u')).toMatchObject({ credits: HOLDS * 10, held: 0 })
 })
 
-test('a process that dies with its work leaves a hold, which goes back', async () => {
+test('the hold of a process that dies is released', async () => {
   const { database, both } = await withHolds()
   await both[0].releaseHolds()
   const source = `credits.consumeCredits({ userId: 'u', credits: 7, holdUntil: new Date(Date.now() + 60_000) })

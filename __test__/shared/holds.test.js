@@ -9,7 +9,7 @@ const { byStorage } = require('../helpers/storage')
 TestDatabase.reuse()
 staysSound()
 
-/** Whole seconds are all that MySQL's tables keep. */
+/** MySQL's tables store whole seconds. */
 const UNIT = byStorage({ sqlite: 1, postgres: 1, mysql: 1000 })
 const LATER = new Date(Math.ceil(Date.now() / UNIT) * UNIT + DAY_MS)
 const NOTHING = { charges: [], credits: 0, spendable: 0, errors: [] }
@@ -27,7 +27,7 @@ async function withHold(fields) {
   return { database, hold, ...database.credits }
 }
 
-/** As if it were so much later for these charges. */
+/** Moves the times of these charges back, as if this much later. */
 const pass = (database, ...ids) =>
   Promise.all(
     ids.map((id, at) =>
@@ -51,7 +51,7 @@ test('a hold is a charge until it ends', async () => {
   expect(await findings(database.credits)).toEqual([])
 })
 
-test('null and undefined make none', async () => {
+test('holdUntil null or undefined makes no hold', async () => {
   const { consumeCredits, getBalance } = await withHold()
   for (const holdUntil of [null, undefined]) {
     const charge = await consumeCredits({ userId: 'u', credits: 1, holdUntil })
@@ -60,7 +60,7 @@ test('null and undefined make none', async () => {
   expect(await getBalance('u')).toMatchObject({ credits: 38, held: 10 })
 })
 
-test('consumeCreditsBatch has holds too, atomic or not', async () => {
+test('consumeCreditsBatch makes holds too, atomic or not', async () => {
   const { consumeCreditsBatch, getBalance } = await withHold()
   const items = [{ holdUntil: LATER }, {}].map((fields) => ({ userId: 'u', credits: 2, ...fields }))
   await consumeCreditsBatch(items, { atomic: true })
@@ -68,7 +68,7 @@ test('consumeCreditsBatch has holds too, atomic or not', async () => {
   expect(await getBalance('u')).toMatchObject({ credits: 32, held: 14 })
 })
 
-describe('ends by', () => {
+describe('a hold ends by', () => {
   test.each([
     ['keepCharge', ({ keepCharge }, id) => keepCharge(id), 10],
     ['settleCredits to the same', ({ settleCredits }, id) => settleCredits(id, 10), 10],
@@ -82,13 +82,13 @@ describe('ends by', () => {
     expect(JSON.parse(ended.metadata)).toMatchObject({ a: 1, held: false })
     expect(await getBalance('u')).toMatchObject({ credits: 50 - took, held: 0 })
     expect(await releaseHolds()).toEqual(NOTHING)
-    // Again: nothing changes.
+    // The second call changes nothing.
     const row = await creditRow(database, hold.id)
     expect(await end(called, hold.id)).toMatchObject({ id: hold.id, credits: -took })
     expect(await creditRow(database, hold.id)).toEqual(row)
   })
 
-  test('a hold that is over can be kept and settled until it is released', async () => {
+  test('a hold after its end can be kept and settled until it is released', async () => {
     const { database, hold, keepCharge, settleCredits, consumeCredits, releaseHolds } = await withHold()
     const other = await consumeCredits({ userId: 'u', credits: 8, holdUntil: LATER })
     await pass(database, hold.id, other.id)
@@ -98,7 +98,7 @@ describe('ends by', () => {
     expect(await remaining(database)).toEqual({ g: 35 })
   })
 
-  test('a refund of a part leaves the rest a hold, which settling keeps', async () => {
+  test('a partial refund leaves the rest a hold, which a settlement keeps', async () => {
     const { database, hold, refundCredits, settleCredits, getBalance } = await withHold()
     expect(await refundCredits(hold.id, 4)).toMatchObject({ credits: -6, expiresAt: LATER })
     expect(await getBalance('u')).toMatchObject({ credits: 44, held: 6 })
@@ -108,7 +108,7 @@ describe('ends by', () => {
     expect(await remaining(database)).toEqual({ g: 44 })
   })
 
-  test('a refund, after which it is neither kept nor settled', async () => {
+  test('a refunded hold can be neither kept nor settled', async () => {
     const { database, hold, refundCredits, keepCharge, settleCredits, getBalance } = await withHold()
     expect(await refundCredits(hold.id)).toMatchObject({ status: 'deleted', refund: { credits: 10 } })
     expect(await getBalance('u')).toMatchObject({ credits: 50, held: 0 })
@@ -123,7 +123,7 @@ describe('ends by', () => {
   })
 })
 
-test('keepCharge of a charge that is not a hold changes nothing; of a grant, or of nothing, it is refused', async () => {
+test('keepCharge of a charge that is not a hold changes nothing, and of a grant or an unknown id it is refused', async () => {
   const { database, keepCharge, consumeCredits } = await withHold()
   const { id } = await consumeCredits({ userId: 'u', credits: 3 })
   const row = await creditRow(database, id)
@@ -134,7 +134,7 @@ test('keepCharge of a charge that is not a hold changes nothing; of a grant, or 
   }
 })
 
-test('a hold that a task names stays one; its task fails, and it goes back', async () => {
+test('a hold that a task names stays a hold, and is refunded when the task fails', async () => {
   const { database, hold, createMediaTask, updateMediaTaskById, getBalance, releaseHolds } = await withHold()
   await createMediaTask(task('t', 'u', { creditId: hold.id }), 0)
   expect(await getBalance('u')).toMatchObject({ held: 10 })
@@ -145,7 +145,7 @@ test('a hold that a task names stays one; its task fails, and it goes back', asy
   expect(await getBalance('u')).toMatchObject({ credits: 50, held: 0 })
 })
 
-test('a hold with replay is there once, also when it is over or was released', async () => {
+test('a hold with replay is made once, also after its end or its release', async () => {
   const { database, consumeCredits, releaseHolds } = await withHold()
   const call = () =>
     consumeCredits({ userId: 'u', credits: 3, transactionNo: 'k', holdUntil: LATER }, { replay: true })
@@ -159,7 +159,7 @@ test('a hold with replay is there once, also when it is over or was released', a
 })
 
 describe('releaseHolds', () => {
-  test('gives back what is over, what was so first at first, and nothing else', async () => {
+  test('returns only holds that have ended, those that ended first before the others', async () => {
     const { database, hold, consumeCredits, releaseHolds, getBalance } = await withHold()
     const more = []
     for (let at = 0; at < 4; at++)
@@ -179,7 +179,7 @@ describe('releaseHolds', () => {
     expect(await getBalance('u')).toMatchObject({ credits: 40, held: 10 })
   })
 
-  test('more than it finds at a time', async () => {
+  test('releases more holds than it reads at once', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 500)
     const { consumeCreditsBatch, releaseHolds, getBalance } = database.credits
@@ -192,7 +192,7 @@ describe('releaseHolds', () => {
     expect(await getBalance('u')).toMatchObject({ credits: 500, held: 0 })
   })
 
-  test('charges of other code that have an end are no holds', async () => {
+  test('does not release charges of other code that have an end', async () => {
     const { database, hold, keepCharge, releaseHolds, getBalance } = await withHold()
     await keepCharge(hold.id)
     const past = { expires_at: new Date(9e11) }
@@ -207,7 +207,7 @@ describe('releaseHolds', () => {
     expect((await getBalance('u')).credits).toBe(42)
   })
 
-  test('one that can not be given back is told, and holds up no other', async () => {
+  test('reports a hold that can not be returned, and releases the others', async () => {
     const { database, hold, consumeCredits, releaseHolds } = await withHold()
     const other = await consumeCredits({ userId: 'u', credits: 5, holdUntil: LATER })
     await pass(database, hold.id, other.id)
@@ -223,7 +223,7 @@ describe('releaseHolds', () => {
     expect((await releaseHolds()).charges.map(({ id }) => id)).toEqual([hold.id])
   })
 
-  test('a grant that has expired meanwhile: back there, or to a new one', async () => {
+  test('returns a hold to its expired grant, or to a new grant', async () => {
     const { database, hold, consumeCredits, releaseHolds, getRemainingCredits } = await withHold()
     const other = await consumeCredits({ userId: 'u', credits: 5, holdUntil: LATER })
     await database.sql("UPDATE credit SET expires_at = ? WHERE id = 'g'", new Date(9e11))
@@ -235,7 +235,7 @@ describe('releaseHolds', () => {
     expect(await getRemainingCredits('u')).toBe(5)
   })
 
-  test('events tell each that went back', async () => {
+  test('emits an event for each hold that is returned', async () => {
     const { database, hold, releaseHolds, on } = await withHold()
     const told = []
     for (const event of ['charged', 'refunded']) on(event, (what) => told.push([event, what]))

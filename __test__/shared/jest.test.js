@@ -4,7 +4,7 @@ const path = require('node:path')
 const { TestDatabase } = require('../helpers/database')
 const { runJest } = require('../helpers/jest')
 
-// An app's own tests: each file has a realm of its own and loads the package anew, and none of them closes what
+// An app's own tests: each file has its own realm and loads the package again, and none of them closes what
 // it has opened.
 
 const NAMES = ['a', 'b', 'c']
@@ -18,12 +18,12 @@ const source = (id) => `
     await updateMediaTaskById('${id}', { status: 'failed' })
   })`
 
-/** Runs them. How Jest ended, and what it said. */
+/** Runs them. Returns Jest's exit code and its output. */
 async function inJest(...args) {
   const database = await TestDatabase.fresh()
   await database.user('u', 100)
   const files = Object.fromEntries(NAMES.map((name) => [name, source(name)]))
-  // A worker that ends by itself may take its time on a busy machine.
+  // A worker may take long to end on a busy machine.
   const config = { workerGracefulExitTimeout: 20_000 }
   const result = runJest(files, { args, config, env: { DATABASE_URL: database.url } })
   expect(await database.credits.getRemainingCredits('u')).toBe(100)
@@ -33,7 +33,7 @@ async function inJest(...args) {
 const PASSED = { status: 0, stderr: expect.stringMatching(/^Tests: +3 passed, 3 total$/m) }
 
 describe('test files of an app that load the package and never close it', () => {
-  test('let their workers end, and nothing of a file stays in memory', async () => {
+  test('let their workers end, and free the memory of each file', async () => {
     const { status, stderr } = await inJest('--maxWorkers=2', '--detectLeaks')
     expect({ status, stderr }).toEqual(PASSED)
     expect(stderr).not.toContain('exit gracefully')

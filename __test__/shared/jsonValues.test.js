@@ -11,7 +11,7 @@ const HALF = '🎬'.slice(0, 1)
 const OTHER_HALF = '🎬'.slice(1)
 const NUL = String.fromCharCode(0)
 
-/** A value in as many arrays as that. */
+/** A value in this many nested arrays. */
 const nested = (depth, inside = 1) => {
   let value = inside
   for (let level = 0; level < depth; level++) value = [value]
@@ -25,7 +25,7 @@ const circular = () => {
   return value
 }
 
-/** MariaDB's own check of its JSON columns goes no deeper. */
+/** MariaDB's check of its JSON columns accepts no deeper nesting. */
 const DEEPEST = byStorage({ sqlite: 100, postgres: 100, mysql: 31 })
 
 const JSON_TYPES = byStorage({
@@ -51,14 +51,14 @@ const parsed = (value) => (typeof value === 'string' ? JSON.parse(value) : value
 describe.each(JSON_TYPES)('JSON in a column of type %s', (type) => {
   test.each([
     ['half an emoji', { title: HALF }, { title: '\uFFFD' }],
-    ['its other half', [`a${OTHER_HALF}b`], ['a\uFFFDb']],
+    ['the other half of an emoji', [`a${OTHER_HALF}b`], ['a\uFFFDb']],
     ['two halves the wrong way round', [OTHER_HALF + HALF], ['\uFFFD\uFFFD']],
     ['half an emoji before a whole one', [`${HALF}🎬`], ['\uFFFD🎬']],
     ['half an emoji in a key', { [HALF]: { [OTHER_HALF]: 1 } }, { '\uFFFD': { '\uFFFD': 1 } }],
     ['a NUL', { [`a${NUL}`]: NUL }, { 'a\uFFFD': '\uFFFD' }],
-    ['what only looks like half an emoji', ['\\ud83c', '\\\\u0000'], ['\\ud83c', '\\\\u0000']],
+    ['text that only looks like half an emoji', ['\\ud83c', '\\\\u0000'], ['\\ud83c', '\\\\u0000']],
     ['whole emoji and other letters', { '🎬': 'é\u001f"\\' }, { '🎬': 'é\u001f"\\' }],
-    ['as many arrays in each other as there may be', nested(DEEPEST), nested(DEEPEST)],
+    ['the maximum number of nested arrays', nested(DEEPEST), nested(DEEPEST)],
   ])('%s', async (_, value, expected) => {
     const database = await withColumns(type)
     const { createMediaTask, updateMediaTaskById, consumeCredits } = database.credits
@@ -89,7 +89,7 @@ describe.each(JSON_TYPES)('JSON in a column of type %s', (type) => {
     const error = await refusal(database, () =>
       database.credits.chargeMediaTask('t', { credits: 10, metadata }),
     )
-    // As far as JSON.stringify goes; beyond, it is an object that JSON has no text for.
+    // Up to the depth of JSON.stringify; beyond it, JSON has no text for the object.
     expect(error).toMatchObject({
       code: expect.stringMatching(/^INVALID_(VALUE|ARGUMENT)$/),
       field: 'metadata',
@@ -110,8 +110,8 @@ describe.each(JSON_TYPES.filter((type) => type !== 'text'))('a column of type %s
   })
 })
 
-describe('a failure is written whatever it carries:', () => {
-  /** Node 26 has a text for what is too deep for Node before it. */
+describe('a failure is written with any other fields in the patch:', () => {
+  /** Node 26 stringifies what is too deep for earlier versions. */
   function textOf(value) {
     try {
       return JSON.stringify(value)
@@ -120,7 +120,7 @@ describe('a failure is written whatever it carries:', () => {
     }
   }
 
-  /** What a patch carries besides; what the row says then. */
+  /** The other fields of a patch; the fields of the row. */
   const CARRIED = [
     ['half an emoji', { errorMessage: HALF }, { errorMessage: '\uFFFD' }],
     ['a NUL', { errorMessage: `a${NUL}b` }, { errorMessage: 'a\uFFFDb' }],
@@ -150,7 +150,7 @@ describe('a failure is written whatever it carries:', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  postgres.test('what is too long is cut', async () => {
+  postgres.test('text that is too long is truncated', async () => {
     const { database, update } = await withTask('MediaTask')
     await database.sql('ALTER TABLE media_tasks ALTER error_message TYPE varchar(5)')
     const row = await update({ status: 'failed', errorMessage: '🎬 a long one' })
@@ -158,7 +158,7 @@ describe('a failure is written whatever it carries:', () => {
     expect(row.refund.credits).toBe(10)
   })
 
-  test('all of it at once, of an AI task', async () => {
+  test('all of them at once for an AI task', async () => {
     const { database, update, balance } = await withTask('AITask')
     const row = await update({
       taskInfo: NUL,
@@ -172,7 +172,7 @@ describe('a failure is written whatever it carries:', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('what any other patch carries is refused', async () => {
+  test('the same fields in a patch without a failure are refused', async () => {
     const { database, update } = await withTask('MediaTask')
     const error = await refusal(database, () => update({ status: 'processing', errorMessage: NUL }))
     expect(error).toMatchObject({ code: 'INVALID_VALUE', field: 'errorMessage' })
@@ -189,7 +189,7 @@ describe('a failure is written whatever it carries:', () => {
     expect(error).toMatchObject({ field: Object.keys(slip)[0] })
   })
 
-  test('a field that no column answers to is a slip, and refused', async () => {
+  test('a field without a column is refused', async () => {
     const { database, update } = await withTask('MediaTask')
     const error = await refusal(database, () => update({ status: 'failed', errorMesage: 'x' }))
     expect(error).toMatchObject({ code: 'UNKNOWN_FIELD', field: 'errorMesage' })

@@ -10,7 +10,7 @@ const { evaluate } = require('../helpers/processes')
 const TASK = `{ id: 't', userId: 'u', platform: 'youtube', videoUrl: 'x' }`
 
 describe('the process', () => {
-  test('ends by itself when no connection is closed', async () => {
+  test('ends although no connection is closed', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const env = { DATABASE_URL: database.url, DATABASE_PROVIDER: database.store.provider }
@@ -21,7 +21,7 @@ describe('the process', () => {
     expect({ code, out }).toEqual({ code: 0, out: 't' })
   })
 
-  test('stays alive until the last reply is there', async () => {
+  test('stays alive until the last reply', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const env = { DATABASE_URL: database.url }
@@ -49,7 +49,7 @@ describe('the process', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('opens nothing at import, and says what is missing at the first call', async () => {
+  test('opens nothing at import, and rejects the first call with what is missing', async () => {
     const { code, out } = await evaluate(
       `credits.getRemainingCredits('u').catch((e) => console.log(e.code))`,
       {
@@ -70,7 +70,7 @@ describe('the process', () => {
 })
 
 describe('the event loop', () => {
-  test('gets its turn between many replies that came at once', async () => {
+  test('runs other callbacks between many concurrent replies', async () => {
     const CALLS = 500
     const database = await TestDatabase.fresh()
     await database.user('u', CALLS)
@@ -80,7 +80,7 @@ describe('the event loop', () => {
       await database.credits.consumeCredits({ userId: 'u', credits: 1 })
       settledIn[turn] = (settledIn[turn] ?? 0) + 1
     })
-    // Another process sees when all are done; until then nothing here may settle them.
+    // Another process sees when all are done; until then this process settles none.
     const wait = `const { connect } = require(${JSON.stringify(path.join(__dirname, '../..'))})
       const credits = connect({ url: process.env.DATABASE_URL })
       const poll = async () => (await credits.getRemainingCredits('u')) && setTimeout(poll, 20)
@@ -122,7 +122,7 @@ describe('worker threads', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('worker threads that are terminated in the middle leave the others and the ledger alone', async () => {
+  test('that are terminated during calls do not affect the others or the ledger', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 1000)
     for (let round = 0; round < 10; round++) {
@@ -138,7 +138,7 @@ describe('worker threads', () => {
 })
 
 describe('module copies', () => {
-  test('module copies, as a hot reload or Jest makes them, share one engine', async () => {
+  test('of a hot reload or Jest share one engine', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const copies = [1, 2, 3].map(() => {

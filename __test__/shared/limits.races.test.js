@@ -19,7 +19,7 @@ async function withUsers() {
   return database
 }
 
-/** How many tasks of a table there are. */
+/** The number of tasks of a table. */
 const tasksOf = async (database, table = 'media_tasks') =>
   (await database.sql(`SELECT COUNT(*) AS count FROM ${table}`))[0].count
 
@@ -29,10 +29,10 @@ const countedLines = (outcomes) =>
 
 trialsStayCounted()
 
-describe.each(Object.entries(CREATES))('%s, ten times at once,', (_, { kind, make }) => {
+describe.each(Object.entries(CREATES))('ten concurrent calls of %s', (_, { kind, make }) => {
   const table = kind === 'MediaTask' ? 'media_tasks' : 'ai_task'
 
-  test('makes three tasks where three may be active', async () => {
+  test('create three tasks with maxActive 3', async () => {
     const database = await withUsers()
     for (const userId of 'uv') {
       const settled = await atOnce(10, (at) =>
@@ -45,7 +45,7 @@ describe.each(Object.entries(CREATES))('%s, ten times at once,', (_, { kind, mak
     expect(await database.credits.getRemainingCredits('u')).toBe(997)
   })
 
-  test('makes three tasks of each of two users', async () => {
+  test('create three tasks for each of two users', async () => {
     const database = await withUsers()
     const settled = await atOnce(20, (at) =>
       make(database.credits, `t${at}`, { maxActive: 3 }, { userId: 'uv'[at % 2] }),
@@ -53,7 +53,7 @@ describe.each(Object.entries(CREATES))('%s, ten times at once,', (_, { kind, mak
     expect(counted(settled)).toEqual({ accepted: 6, [TOO_MANY]: 14 })
   })
 
-  test('makes the same task once and replays it, though one may be active', async () => {
+  test('create one task once and replay it with maxActive 1', async () => {
     const database = await withUsers()
     const settled = await atOnce(10, () => make(database.credits, 't', { maxActive: 1, replay: true }))
     expect(counted(settled)).toEqual({ accepted: 1, replayed: 9 })
@@ -61,8 +61,8 @@ describe.each(Object.entries(CREATES))('%s, ten times at once,', (_, { kind, mak
   })
 })
 
-describe.each(Object.entries(MEDIA_CREATES))('%s, with ten free trials at once,', (_, { make }) => {
-  test('takes one where there is one', async () => {
+describe.each(Object.entries(MEDIA_CREATES))('ten concurrent free trials by %s', (_, { make }) => {
+  test('use one trial if one is left', async () => {
     const database = await withUsers()
     const settled = await atOnce(10, (at) =>
       make(database.credits, `t${at}`, { freeTrialLimit: 1 }, { ...asTrial, cost: 0 }),
@@ -71,7 +71,7 @@ describe.each(Object.entries(MEDIA_CREATES))('%s, with ten free trials at once,'
     expect(await used(database)).toBe(1)
   })
 
-  test('counts the same one once', async () => {
+  test('count the same task once', async () => {
     const database = await withUsers()
     const settled = await atOnce(10, () =>
       make(database.credits, 't', { freeTrialLimit: 1, replay: true }, asTrial),
@@ -81,8 +81,8 @@ describe.each(Object.entries(MEDIA_CREATES))('%s, with ten free trials at once,'
   })
 })
 
-describe('at the same moment', () => {
-  /** Calls that each make a task, of names that no other process has. */
+describe('several processes at the same moment:', () => {
+  /** Calls that each make a task, with ids that no other process uses. */
   const creates = (prefix, count, options, more) =>
     Array.from({ length: count }, (_, at) => {
       const { task, costCredits } = media(`${prefix}${at}`, more)
@@ -119,7 +119,7 @@ describe('at the same moment', () => {
   test.each([
     ['two', 'ab'],
     ['three', 'abc'],
-  ])('%s processes take as many free trials as there are', async (_, names) => {
+  ])('%s of them use as many free trials as the limit allows', async (_, names) => {
     const database = await withUsers()
     const lists = [...names].map((name) => creates(name, 10, { freeTrialLimit: 3 }, asTrial))
     const outcomes = await inProcesses(database, ...lists)
@@ -127,7 +127,7 @@ describe('at the same moment', () => {
     expect(await used(database)).toBe(3)
   })
 
-  test('two processes take the same free trials with replay, and each is counted once', async () => {
+  test('the same free trials with replay are counted once each', async () => {
     const database = await withUsers()
     const calls = creates('t', 20, { freeTrialLimit: 20, replay: true }, asTrial)
     const outcomes = await inProcesses(database, calls, [...calls].reverse())
@@ -139,7 +139,7 @@ describe('at the same moment', () => {
 describe('batches of 50', () => {
   const list = (prefix, more) => Array.from({ length: 50 }, (_, at) => media(`${prefix}${at}`, more))
 
-  test('are made whole or not at all: one of four where 50 tasks may be active', async () => {
+  test('are written whole or not at all: one of four with maxActive 50', async () => {
     const database = await withUsers()
     const options = { atomic: true, maxActive: 50 }
     const settled = await atOnce(4, (at) => database.credits.createMediaTasks(list(`b${at}-`), options))
@@ -148,7 +148,7 @@ describe('batches of 50', () => {
     expect(await tasksOf(database)).toBe(50)
   })
 
-  test('make no more than may be active, with single tasks beside them', async () => {
+  test('never exceed maxActive, with single tasks beside them', async () => {
     const database = await withUsers()
     const { createMediaTask, createMediaTasks } = database.credits
     const settled = await atOnce(24, (at) =>
@@ -158,13 +158,13 @@ describe('batches of 50', () => {
     )
     const made = values(settled).flat().length
     expect(await tasksOf(database)).toBe(made)
-    // A batch fits with at most ten others, and the single ones go on until there is no room.
+    // A batch fits with at most ten others, and single tasks are created until the limit is reached.
     expect([21, 60]).toContain(made)
     expect(Object.keys(counted(settled)).sort()).toEqual([TOO_MANY, 'accepted'])
     expect(await database.credits.getRemainingCredits('u')).toBe(1000 - made)
   })
 
-  test('batches of 50 that are not atomic take as many free trials as there are', async () => {
+  test('that are not atomic use as many free trials as are left', async () => {
     const database = await withUsers()
     const options = { freeTrialLimit: 30 }
     const calls = ['a', 'b'].map((name) => database.credits.createMediaTasks(list(name, asTrial), options))
@@ -173,7 +173,7 @@ describe('batches of 50', () => {
     expect(await used(database)).toBe(30)
   })
 
-  test('take their free trials whole or not at all', async () => {
+  test('use free trials for all items or for none', async () => {
     const database = await withUsers()
     const options = { atomic: true, freeTrialLimit: 120 }
     const settled = await atOnce(5, (at) =>
@@ -184,8 +184,8 @@ describe('batches of 50', () => {
   })
 })
 
-describe('all at once,', () => {
-  test('charges, tasks and free trials of one user are as many as may be, and as are paid for', async () => {
+describe('concurrent calls:', () => {
+  test('charges, tasks and free trials of one user stay within the limits and the balance', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 20, 10)
     const { consumeCredits, createMediaTask, createAITask } = database.credits
@@ -208,7 +208,7 @@ describe('all at once,', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(30 - 20 - 4 - tasks.accepted)
   })
 
-  test('free trials that are taken and fail are never more than there are', async () => {
+  test('free trials that are used and returned never exceed their limit', async () => {
     const database = await withUsers()
     const { createMediaTask, updateMediaTaskById } = database.credits
     const most = []
@@ -237,7 +237,7 @@ describe('all at once,', () => {
 })
 
 describe("beside the app's own client", () => {
-  // Its counts are no task's here, so a task stands for each.
+  // Its counts belong to no task here, so a task is made for each.
   const appCounts = (database, at) =>
     database.run(
       byStorage({ sqlite: 'BEGIN IMMEDIATE', postgres: 'BEGIN' }),
@@ -250,7 +250,7 @@ describe("beside the app's own client", () => {
       'COMMIT',
     )
 
-  test("beside a client of the app's that counts too nothing is lost", async () => {
+  test('which counts trials too, no count is lost', async () => {
     const ROUNDS = 30
     const database = await withUsers()
     const own = []
@@ -262,7 +262,7 @@ describe("beside the app's own client", () => {
     expect(await used(database)).toBe(2 * ROUNDS)
   })
 
-  test("beside a client of the app's that counts too no more trials are taken than it has left", async () => {
+  test('which counts trials too, the limit is not exceeded', async () => {
     const [ROUNDS, LIMIT] = [20, 12]
     const database = await withUsers()
     const own = []
@@ -283,12 +283,12 @@ describe("beside the app's own client", () => {
   })
 })
 
-test('kill -9 of processes that take free trials and give them back: each is a task', async () => {
+test('after kill -9 of processes that use and return free trials each counted trial has a task', async () => {
   const database = await withUsers()
   await database.credits.close()
   let told = []
   for (const [round, replies] of [7, 40, 101, 163].entries()) {
-    // Sixteen callers; it dies after so many answers, while the others wait for theirs.
+    // Sixteen callers; the process dies after this many answers, while other callers wait.
     const source = `
       const fs = require('node:fs')
       let left = ${replies}

@@ -7,11 +7,11 @@ const { CREATES, NO_LIMITS, ai, media } = require('../helpers/plans')
 
 TestDatabase.reuse()
 
-// What a plan allows: so many tasks whose credits are at risk, and no more.
+// The limit of a plan: the number of unfinished tasks.
 
 const TOO_MANY = 'TOO_MANY_ACTIVE_TASKS'
 
-/** The states in which a task counts, and some in which it does not. */
+/** The statuses in which a task counts, and some in which it does not. */
 const STATUSES = {
   MediaTask: {
     count: ['pending', 'downloading', 'processing', 'translating'],
@@ -37,14 +37,14 @@ describe.each(Object.entries(CREATES))('%s with maxActive', (_, { kind, make, op
   const { create, table } = KINDS[kind]
   const other = kind === 'MediaTask' ? KINDS.AITask : KINDS.MediaTask
 
-  /** A user with so many tasks that are pending, and how another one is made. */
+  /** A user with this many pending tasks, and a call that creates another one. */
   async function withPending(count, options) {
     const database = await withUsers(options)
     for (let at = 0; at < count; at++) await create(database.credits, `p${at}`, 0)
     return { database, another: (options, more) => make(database.credits, 'new', options, more) }
   }
 
-  test('counts tasks in some states', async () => {
+  test('counts unfinished tasks', async () => {
     const database = await withUsers()
     const { count, others } = STATUSES[kind]
     const found = {}
@@ -59,7 +59,7 @@ describe.each(Object.entries(CREATES))('%s with maxActive', (_, { kind, make, op
     )
   })
 
-  test('counts a deleted task, which runs on', async () => {
+  test('counts a deleted task, which is still processed', async () => {
     const { database, another } = await withPending(1)
     await database.sql(`UPDATE ${table} SET deleted_at = ?`, new Date())
     expect(await refusal(database, () => another({ maxActive: 1 }))).toMatchObject({ code: TOO_MANY })
@@ -101,7 +101,7 @@ describe.each(Object.entries(CREATES))('%s with maxActive', (_, { kind, make, op
     expect(await database.credits.getRemainingCredits('u')).toBe(99)
   })
 
-  test('is a whole number from 0, or null', async () => {
+  test('must be a whole number from 0, or null', async () => {
     const { another, database } = await withPending(0)
     for (const maxActive of NO_LIMITS) {
       const error = await refusal(database, () => another({ maxActive }))
@@ -110,7 +110,7 @@ describe.each(Object.entries(CREATES))('%s with maxActive', (_, { kind, make, op
     }
   })
 
-  test('has room again after a task is over', async () => {
+  test('accepts a task again after another one has finished', async () => {
     const { database, another } = await withPending(2)
     const over = kind === 'MediaTask' ? ['extracted', 'failed'] : ['success', 'failed']
     for (const [at, status] of over.entries()) {
@@ -120,14 +120,14 @@ describe.each(Object.entries(CREATES))('%s with maxActive', (_, { kind, make, op
     expect(await another({ maxActive: 1 })).toMatchObject({ id: 'new' })
   })
 
-  test('refuses even a task that begins in a state which does not count', async () => {
+  test('refuses even a task whose own status does not count', async () => {
     const { database, another } = await withPending(1)
     const [status] = STATUSES[kind].others
     const error = await refusal(database, () => another({ maxActive: 1 }, { status }))
     expect(error).toMatchObject({ code: TOO_MANY, active: 1 })
   })
 
-  test('says the first thing that is wrong', async () => {
+  test('rejects with the error that is checked first', async () => {
     const { database, another } = await withPending(1)
     await make(database.credits, 'taken')
     const { id: foreign } = await database.credits.consumeCredits({ userId: 'v', credits: 1 })
@@ -154,7 +154,7 @@ describe.each(Object.entries(CREATES))('%s with maxActive', (_, { kind, make, op
     expect(await another({ maxActive: 3 }, { cost: 98 })).toMatchObject({ id: 'new' })
   })
 
-  test('gives a replay its task, though there are as many as there may be', async () => {
+  test('replays a task although the limit is reached', async () => {
     const { database, another } = await withPending(1)
     const limit = { maxActive: 2, replay: true }
     const { updatedAt, ...first } = await another(limit)
@@ -168,7 +168,7 @@ describe.each(Object.entries(CREATES))('%s with maxActive', (_, { kind, make, op
     expect(await refusal(database, fresh)).toMatchObject({ code: TOO_MANY, active: 2 })
   })
 
-  test('tells listeners of a refusal, and counts it', async () => {
+  test('emits a refusal, and counts it in stats()', async () => {
     // With options it has a connection of its own, which has counted nothing yet.
     const { database, another } = await withPending(1, {})
     const told = []
@@ -191,7 +191,7 @@ describe.each([
     Array.from({ length: count }, (_, at) => item(`${prefix}${at}`, more))
   const atomic = (maxActive) => ({ atomic: true, maxActive })
 
-  test('counts those of its own tasks that come before', async () => {
+  test('counts the items before', async () => {
     const database = await withUsers()
     const call = (count, options) => database.credits[name](list('b', count), options)
     const error = await refusal(database, () => call(4, atomic(3)))
@@ -201,7 +201,7 @@ describe.each([
     expect(more).toMatchObject({ code: TOO_MANY, active: 4, index: 1 })
   })
 
-  test('counts for each user alone', async () => {
+  test('counts each user separately', async () => {
     const database = await withUsers()
     const items = [...list('u', 2), ...list('v', 2, { userId: 'v' })]
     const [u0, u1, v0, v1] = items
@@ -211,7 +211,7 @@ describe.each([
     expect(error).toMatchObject({ active: 2, index: 0 })
   })
 
-  test('does not count those of its tasks that are over at once', async () => {
+  test('does not count items that are created as finished', async () => {
     const database = await withUsers()
     const over = { status: delivered }
     const items = [...list('over', 3, over), ...list('b', 1), ...list('more', 1, over)]
@@ -220,7 +220,7 @@ describe.each([
     expect(await database.credits[name](items.slice(0, 4), atomic(1))).toHaveLength(4)
   })
 
-  test('a batch that is not atomic makes as many as there may be', async () => {
+  test('creates as many tasks as the limit allows if it is not atomic', async () => {
     const database = await withUsers()
     const settled = await database.credits[name](list('b', 5), { maxActive: 3 })
     expect(settled.map(outcome)).toEqual([...Array(3).fill('accepted'), TOO_MANY, TOO_MANY])
@@ -228,7 +228,7 @@ describe.each([
     expect(await database.credits.getRemainingCredits('u')).toBe(97)
   })
 
-  test('gets its tasks again, though there are as many as there may be', async () => {
+  test('is replayed although the limit is reached', async () => {
     const database = await withUsers()
     const call = (maxActive) => database.credits[name](list('b', 3), { ...atomic(maxActive), replay: true })
     const first = await call(3)
@@ -238,7 +238,7 @@ describe.each([
 })
 
 describe('updates', () => {
-  test.each(Object.keys(KINDS))('updates of %s are never limited: they take no such option', async (kind) => {
+  test.each(Object.keys(KINDS))('of %s have no limit and refuse the option', async (kind) => {
     const database = await withUsers()
     await KINDS[kind].create(database.credits, 't', 0)
     for (const call of [

@@ -20,7 +20,7 @@ const opened = unchanging(async () => {
 
 const list = (query) => opened().credits.listExpiring(query)
 
-test('lists each user of whom credits end soon, once', async () => {
+test('listExpiring lists each user whose credits expire soon, once', async () => {
   expect(await list({ within: 3 * DAY_MS + 60_000 })).toEqual({
     users: [
       { userId: 'a', credits: 30, grants: 2, expiresAt: inDays(1) },
@@ -40,11 +40,11 @@ test.each([
   [{ within: 9 * DAY_MS, atLeast: 71 }, []],
   [{ within: 9 * DAY_MS, cursor: 'c' }, ['d', "e'é"]],
   [{ within: 9 * DAY_MS, cursor: 'bb' }, ['c', 'd', "e'é"]],
-])('%j', async (query, expected) => {
+])('listExpiring lists the users with the query %j', async (query, expected) => {
   expect((await list(query)).users.map(({ userId }) => userId)).toEqual(expected)
 })
 
-test('pages follow each other, with each user once', async () => {
+test('listExpiring returns consecutive pages with each user once', async () => {
   const seen = []
   let pages = 0
   for (let cursor; cursor !== null; pages++) {
@@ -58,17 +58,17 @@ test('pages follow each other, with each user once', async () => {
 test.each([
   ['nothing', undefined, 'INVALID_ARGUMENT', 'listExpiring(query)'],
   ['null', null, 'INVALID_ARGUMENT', 'listExpiring(query)'],
-  ['no time', {}, 'INVALID_ARGUMENT', 'within'],
+  ['a query without within', {}, 'INVALID_ARGUMENT', 'within'],
   ['a Date', { within: new Date() }, 'INVALID_ARGUMENT', 'within'],
   ['text', { within: '3d' }, 'INVALID_ARGUMENT', 'within'],
-  ['no time at all', { within: 0 }, 'INVALID_ARGUMENT', 'within'],
-  ['endless time', { within: Infinity }, 'INVALID_ARGUMENT', 'within'],
+  ['a period of 0', { within: 0 }, 'INVALID_ARGUMENT', 'within'],
+  ['an infinite period', { within: Infinity }, 'INVALID_ARGUMENT', 'within'],
   ['no credits', { within: 1, atLeast: 0 }, 'INVALID_ARGUMENT', 'atLeast'],
   ['half a credit', { within: 1, atLeast: 0.5 }, 'INVALID_ARGUMENT', 'atLeast'],
   ['a number as cursor', { within: 1, cursor: 5 }, 'INVALID_ID', 'cursor'],
   ['an empty cursor', { within: 1, cursor: '' }, 'INVALID_ID', 'cursor'],
-  ['too long a page', { within: 1, limit: 1001 }, 'INVALID_ARGUMENT', 'limit'],
-  ['what it does not know', { within: 1, userId: 'a' }, 'UNKNOWN_FIELD', 'userId'],
-])('refuses %s', async (_, query, code, field) => {
+  ['a limit above 1000', { within: 1, limit: 1001 }, 'INVALID_ARGUMENT', 'limit'],
+  ['an unknown field', { within: 1, userId: 'a' }, 'UNKNOWN_FIELD', 'userId'],
+])('listExpiring refuses %s', async (_, query, code, field) => {
   expect(await refusal(opened(), () => list(query))).toMatchObject({ code, field })
 })

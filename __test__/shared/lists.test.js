@@ -6,7 +6,7 @@ const { throughProxy } = require('../helpers/network')
 const { byStorage, except, postgres } = require('../helpers/storage')
 const { historyInParts, listInParts } = require('../../lib/lists')
 
-// Pages as a URL has them, of any length, with the users whose rows they show.
+// Pages with the text of a URL, of any length, with the users of their rows.
 
 const ROWS = 2500
 
@@ -17,7 +17,7 @@ const moment = byStorage({
   mysql: `timestamp('2026-09-21') + INTERVAL (at DIV 3) SECOND`,
 })
 
-/** Adds so many rows to a table with one statement: of the users `u0`, `u1` and `u2` in turn. */
+/** Adds this many rows to a table with one statement: for the users `u0`, `u1` and `u2` in turn. */
 const fill = (database, table, columns, values) =>
   database.sql(
     `INSERT INTO ${table} (id, user_id, status, created_at, updated_at, ${columns})
@@ -26,7 +26,7 @@ const fill = (database, table, columns, values) =>
         ${moment}, ${moment}, ${values} FROM numbers`,
   )
 
-/** The lists: what fills their table, how a page of one is read, and its rows in SQL. */
+/** The lists: how their table is filled, a page is read, and its rows are selected in SQL. */
 const LISTS = {
   getCredits: {
     table: 'credit',
@@ -68,7 +68,7 @@ async function withUsers() {
   return database
 }
 
-/** The ids of a page, as one statement says. */
+/** The ids of a page, by one statement. */
 const pageOf = async (database, { table, where }, page, limit) =>
   ids(
     await database.sql(
@@ -78,7 +78,7 @@ const pageOf = async (database, { table, where }, page, limit) =>
   )
 
 describe.each(Object.entries(LISTS))('%s', (name, list) => {
-  // All pages of one database, which is only read.
+  // All pages are read from one database, which does not change.
   const PAGES = [
     // page, limit
     [undefined, undefined],
@@ -111,7 +111,7 @@ describe.each(Object.entries(LISTS))('%s', (name, list) => {
   ]
   const DEFAULT_LIMIT = name === 'getMediaTaskHistory' ? 20 : 30
 
-  describe('of many rows', () => {
+  describe('with many rows', () => {
     const filled = unchanging(async () => {
       const database = await withUsers()
       // A page of a user has 834 rows, and one of all 2500.
@@ -119,7 +119,7 @@ describe.each(Object.entries(LISTS))('%s', (name, list) => {
       return database
     })
 
-    test('gives what one statement would, whatever the page and its length', async () => {
+    test('returns the rows of one statement for each page and length', async () => {
       const database = filled()
       for (const [page, limit] of PAGES) {
         const found = ids(await list.read(database.credits, { page, limit }))
@@ -129,7 +129,7 @@ describe.each(Object.entries(LISTS))('%s', (name, list) => {
       }
     })
 
-    test('gives rows of a long page as those of a short one', async () => {
+    test('returns the same rows on long and on short pages', async () => {
       const database = filled()
       const [long, short] = [await list.read(database.credits, { limit: 5000 }), []]
       for (let page = 1; page <= 10; page++) {
@@ -139,9 +139,9 @@ describe.each(Object.entries(LISTS))('%s', (name, list) => {
     })
   })
 
-  test('gives nothing twice, and leaves nothing out, while rows are written', async () => {
+  test('returns each row once while rows are written', async () => {
     const database = await withUsers()
-    // All of one user, so that each list is long.
+    // All for one user, so that each list is long.
     await list.fill(database)
     await database.sql(`UPDATE ${list.table} SET user_id = 'u1'`)
     const before = new Set(await pageOf(database, list, 1, 5000))
@@ -166,7 +166,7 @@ describe.each(Object.entries(LISTS))('%s', (name, list) => {
     expect(written).toBeGreaterThan(5)
   })
 
-  test('a row that comes between the parts of a page is not a reason to show another one twice', async () => {
+  test('shows no row twice if another row is written between the parts of a page', async () => {
     const database = await withUsers()
     await list.fill(database)
     await database.sql(`UPDATE ${list.table} SET user_id = 'u1'`)
@@ -218,7 +218,7 @@ describe.each(Object.entries(LISTS))('%s', (name, list) => {
       ...[{ valueOf: () => 5000 }, -1n],
     ]
 
-    test.each(['page', 'limit'])('refuses as %s a value that is not a whole number', async (field) => {
+    test.each(['page', 'limit'])('refuses a %s that is not a whole number', async (field) => {
       const database = opened()
       for (const value of BAD) {
         const error = await refusal(database, () => list.read(database.credits, { [field]: value }))
@@ -227,8 +227,8 @@ describe.each(Object.entries(LISTS))('%s', (name, list) => {
       }
     })
 
-    // Nothing that is passed is thrown back before there is a promise.
-    test.each(['page', 'limit'])('refuses as %s a value that can not become a number', async (field) => {
+    // No value makes the call throw before it returns a promise.
+    test.each(['page', 'limit'])('refuses a %s that can not be converted to a number', async (field) => {
       const database = opened()
       for (const value of [Symbol('5'), Object.create(null), { valueOf: thrower }]) {
         const error = await refusal(database, () => list.read(database.credits, { [field]: value }))
@@ -236,7 +236,7 @@ describe.each(Object.entries(LISTS))('%s', (name, list) => {
       }
     })
 
-    test('has its name, and its errors begin with the line of the caller', async () => {
+    test('has its function name, and errors with the line of the caller', async () => {
       const { credits } = opened()
       expect(credits[name].name).toBe(name)
       const error = await list.read(credits, { page: 0 }).catch((error) => error)
@@ -260,7 +260,7 @@ async function copied(database, table, id) {
 }
 
 describe('the history of media tasks', () => {
-  test('says how many there are, however long the page', async () => {
+  test('returns the total for each page length', async () => {
     const database = await withUsers()
     await LISTS.getMediaTaskHistory.fill(database)
     const { getMediaTaskHistory } = database.credits
@@ -305,7 +305,7 @@ describe.each(Object.entries(WITH_USERS))('%s with getUser', (name, add) => {
     updatedAt: new Date(row.updated_at),
   })
 
-  test('gives each row its user, as the row of user is', async () => {
+  test('returns each row with the row of its user', async () => {
     const { database, list } = await withRows()
     await database.sql(
       `UPDATE "user" SET plan_type = 'pro', image = 'i.png', email_verified = ${byStorage({ sqlite: 1, postgres: true })}
@@ -331,20 +331,20 @@ describe.each(Object.entries(WITH_USERS))('%s with getUser', (name, add) => {
     for (const row of await list(query)) expect(row).not.toHaveProperty('user')
   })
 
-  test.each([['true'], [1], ['yes'], [{}], [[]]])('is not %p', async (getUser) => {
+  test.each([['true'], [1], ['yes'], [{}], [[]]])('is refused as %p', async (getUser) => {
     const { database, list } = await withRows()
     const error = await refusal(database, () => list({ getUser }))
     expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: 'getUser' })
   })
 
-  test('is nothing to a count', async () => {
+  test('is refused by a count', async () => {
     const { database } = await withRows()
     const call = () => database.credits[`${name}Count`]({ getUser: true })
     expect(await refusal(database, call)).toMatchObject({ code: 'UNKNOWN_FIELD', field: 'getUser' })
   })
 
-  // A server of libSQL takes a user's rows away with the user.
-  except('libsql').test('gives undefined for a user who is gone', async () => {
+  // A libSQL server deletes a user's rows with the user.
+  except('libsql').test('returns undefined for a deleted user', async () => {
     const { database, list } = await withRows()
     await database.run(
       byStorage({
@@ -364,7 +364,7 @@ describe.each(Object.entries(WITH_USERS))('%s with getUser', (name, add) => {
     for (const row of rows) expect(Object.keys(row)).toContain('user')
   })
 
-  test('takes filters and pages, and gives nothing where there is nothing', async () => {
+  test('accepts filters and pages, and returns an empty list without rows', async () => {
     const { list } = await withRows()
     const found = await list({ getUser: true, userId: 'u1', page: '2', limit: '1', status: '' })
     expect(found.map(({ id, user }) => [id, user.id])).toEqual([['a', 'u1']])
@@ -372,7 +372,7 @@ describe.each(Object.entries(WITH_USERS))('%s with getUser', (name, add) => {
     expect(await list({ getUser: true, userId: 'nobody' })).toEqual([])
   })
 
-  test('gives the users of a long page', async () => {
+  test('returns the users of a long page', async () => {
     const database = await withUsers()
     await LISTS[name].fill(database)
     const rows = await database.credits[name]({ getUser: true, limit: '5000' })
@@ -380,12 +380,12 @@ describe.each(Object.entries(WITH_USERS))('%s with getUser', (name, add) => {
     expect(rows.filter(({ userId, user }) => user?.id !== userId)).toEqual([])
   })
 
-  postgres.test('takes one statement more, and one round trip more, however many users', async () => {
+  postgres.test('needs one more statement and one more round trip for any number of users', async () => {
     const { database } = await withRows()
     for (let at = 0; at < 20; at++) await add(database.credits, `r${at}`, await database.user(`w${at}`))
     const { proxy, credits } = await throughProxy(database, { maxConnections: 1 })
     await credits[name]()
-    // So that the proxy sees whether the client waits for the answer to one of several statements.
+    // So the proxy sees whether the client waits for the answer to one of several statements.
     proxy.delayMs = 4
     const trips = []
     for (const query of [{}, { getUser: true }, { getUser: true, limit: '1000' }]) {
@@ -398,7 +398,7 @@ describe.each(Object.entries(WITH_USERS))('%s with getUser', (name, add) => {
   })
 })
 
-describe('filters that are empty do not narrow', () => {
+describe('an empty filter does not restrict a list:', () => {
   const FILTERS = {
     getCredits: ['userId', 'status', 'transactionType'],
     getAITasks: ['userId', 'status', 'mediaType', 'provider'],
@@ -417,7 +417,7 @@ describe('filters that are empty do not narrow', () => {
     expect(await list({ [field]: ' ' })).toEqual([])
   })
 
-  test.each(Object.keys(FILTERS))('%s: but null is no user, and not all of them', async (name) => {
+  test.each(Object.keys(FILTERS))('%s, but null as user is refused', async (name) => {
     const database = await withUsers()
     for (const call of [name, `${name}Count`]) {
       const error = await refusal(database, () => database.credits[call]({ userId: null, status: '' }))
@@ -425,7 +425,7 @@ describe('filters that are empty do not narrow', () => {
     }
   })
 
-  test.each([[undefined], [null], ['']])('the history of %p is no user’s', async (userId) => {
+  test.each([[undefined], [null], ['']])('but the history of the user %p is refused', async (userId) => {
     const database = await withUsers()
     const error = await refusal(database, () => database.credits.getMediaTaskHistory(userId, '1', '2000'))
     expect(error).toMatchObject({ code: 'INVALID_ID', field: 'userId' })

@@ -10,10 +10,10 @@ const { byStorage, postgres, sqlite } = require('../helpers/storage')
 
 const MODULE = path.join(__dirname, '../..')
 
-/** What no line of a log may have in it. */
+/** Text that no log line may contain. */
 const PRIVATE = 'Tr0ub4dor'
 
-/** Calls that are carried out, refused and failed, with something private in every place that a caller fills. */
+/** Calls that succeed, are refused and fail, with private text in each argument. */
 const CALLS = `
   const userId = 'user-${PRIVATE}'
   const calls = async (credits) => {
@@ -49,13 +49,13 @@ const LINE =
 const having = (lines, text) => lines.filter((line) => line.includes(text))
 
 describe('without MEDIA_CREDITS_LOG', () => {
-  test.each([[''], [' '], ['off']])('nothing is written: %p', async (directive) => {
+  test.each([[''], [' '], ['off']])('no line is written: %p', async (directive) => {
     expect((await logOf(directive)).lines).toEqual([])
   })
 })
 
 describe.each([['debug'], ['media_credits=trace'], [' TRACE ']])('with %p', (directive) => {
-  test('there is one line for each event, and nothing private in it', async () => {
+  test('the log has one line for each event, without private text', async () => {
     const { database, lines } = await logOf(directive)
     for (const line of lines) expect(line).toMatch(LINE)
     const text = lines.join('\n')
@@ -83,11 +83,11 @@ describe.each([['debug'], ['media_credits=trace'], [' TRACE ']])('with %p', (dir
 })
 
 describe('a directive', () => {
-  test('can leave out what is usual', async () => {
+  test('can omit debug lines', async () => {
     expect((await logOf('warn')).lines).toEqual([])
   })
 
-  test('can name a part', async () => {
+  test('can name a module', async () => {
     const { lines } = await logOf('media_credits::storage=info')
     expect(lines.length).toBeGreaterThan(0)
     for (const line of lines) expect(line).toMatch(/INFO +\S+ media_credits::storage::/)
@@ -110,7 +110,7 @@ describe('a directive', () => {
     },
   )
 
-  test('is read once for all threads, and from an environment that is set late', async () => {
+  test('is read once for all threads, also if the variable is set late', async () => {
     const source = `
       process.env.MEDIA_CREDITS_LOG = 'info'
       const { Worker } = require('node:worker_threads')
@@ -118,13 +118,13 @@ describe('a directive', () => {
       calls(credits).then(() => new Worker(worker, { eval: true }))`
     const { lines } = await logOf('', source)
     for (const line of lines) expect(line).toMatch(LINE)
-    // The writer's, and those of two readers; the server's.
+    // The lines of the writer and of two readers; of the server.
     expect(lines).toHaveLength(byStorage({ sqlite: 3, postgres: 1, libsql: 1 }))
   })
 })
 
 describe('a warning', () => {
-  test('says what failed, by its code', async () => {
+  test('has the code of a failure', async () => {
     const { credits, store, url } = await TestDatabase.none()
     await credits.close()
     const source = `credits.getRemainingCredits('${PRIVATE}').catch(() => {})`
@@ -135,7 +135,7 @@ describe('a warning', () => {
     expect(store.url).toBe(url)
   })
 
-  test('says what is done again', async () => {
+  test('reports retries', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const behindProxy = () => startProxy(database.url)
@@ -143,7 +143,7 @@ describe('a warning', () => {
     const told = await proxy
     const { consumeCredits } = database.credits
     await consumeCredits({ userId: 'u', credits: 1 })
-    // The child says when its connection may break.
+    // The child prints when its connection may break.
     const breaks = `await credits.consumeCredits({ userId: 'break', credits: 1 }).catch(() => {})`
     const source = byStorage({
       sqlite: `
@@ -202,13 +202,13 @@ onLinux('a log that can not be written leaves the calls alone', async () => {
 
 const FAILED = 'failed function="getRemainingCredits" code="DATABASE_UNAVAILABLE"'
 
-// Where a password is taken for a part of the host, the host is not shown.
+// If a part of a password is read as the host, the host is not logged.
 postgres.test.each([
   ['a wrong password', `postgres://postgres:${PRIVATE}@PLACE`, FAILED],
   ['a password with an @ in it', `postgres://app:x@${PRIVATE}@127.0.0.1:1/app`, 'INVALID_URL'],
   ['a password with a comma in it', `postgres://app:x@${PRIVATE},PLACE`, 'INVALID_URL'],
   ['a server that does not exist', `postgres://app:${PRIVATE}@127.0.0.1:1/app`, FAILED],
-])('%s is not written', async (_, template, expected) => {
+])('%s is not logged', async (_, template, expected) => {
   const { host, pathname } = new URL((await TestDatabase.fresh()).url)
   const url = template.replace('PLACE', `${host}${pathname}`)
   const source = `

@@ -12,11 +12,11 @@ const { evaluate } = require('../helpers/processes')
 const ROOT = path.join(__dirname, '../..')
 
 describe('the module', () => {
-  test('has every function of a connection, and works on DATABASE_URL', async () => {
+  test('has each function of a connection, and uses DATABASE_URL', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const { MediaCredits, MediaCreditsError, connect, ...more } = credits
-    // What needs no database.
+    // The exports that need no database.
     const { calculateCreditExpirationTime, ...rest } = more
     const functions = Object.fromEntries(Object.entries(rest).filter(([, it]) => typeof it === 'function'))
     expect(Object.keys(functions).sort()).toEqual(Object.keys(database.credits).sort())
@@ -30,7 +30,7 @@ describe('the module', () => {
     expect(out).toBe('90\nCLOSED')
   })
 
-  test('has its names in the ES modules, as `npm run names` writes them', () => {
+  test('has the ES modules that `npm run names` writes', () => {
     for (const { file, text } of modules()) expect(fs.readFileSync(path.join(ROOT, file), 'utf8')).toBe(text)
   })
 
@@ -46,7 +46,7 @@ describe('the module', () => {
     expect(Number(out)).toBe(Object.keys(credits).length)
   })
 
-  test('is the same module for `import` as for `require`, by each name', () => {
+  test('has the same exports for `import` and `require`', () => {
     const source = `
       import { createRequire } from 'node:module'
       import * as imported from 'media-credits'

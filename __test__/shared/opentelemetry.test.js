@@ -31,7 +31,7 @@ let meters
 let measured
 let stop
 beforeEach(() => {
-  // Before there are providers, as where an app's own code starts first.
+  // Before a provider is set, as when the app's own code starts first.
   stop = instrument()
   spans = new InMemorySpanExporter()
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable())
@@ -46,7 +46,7 @@ afterEach(async () => {
   await meters.shutdown()
 })
 
-/** A user with 100 credits, who is not among the spans. */
+/** A user with 100 credits, made without spans. */
 async function withUser(...grants) {
   const database = await TestDatabase.fresh()
   await database.user('u', ...(grants.length ? grants : [100]))
@@ -71,7 +71,7 @@ async function points(metric) {
 const of = (operation, more) => ({ 'db.system.name': SYSTEM, 'db.operation.name': operation, ...more })
 
 describe('a span', () => {
-  test('stands for a call, under the span that was active where it was made', async () => {
+  test('is made for each call, as a child of the active span', async () => {
     const { credits } = await withUser()
     const tracer = trace.getTracer('app')
     await tracer.startActiveSpan('POST /api/media/submit', async (route) => {
@@ -103,24 +103,9 @@ describe('a span', () => {
   })
 
   test.each([
-    [
-      'a refusal leaves a span that is not an error',
-      () => [task('t', 'u'), 101],
-      'INSUFFICIENT_CREDITS',
-      true,
-    ],
-    [
-      'the caller’s fault leaves a span that is an error',
-      () => [task('t', 'u'), -1],
-      'INVALID_AMOUNT',
-      false,
-    ],
-    [
-      'an unknown user leaves a span that is an error',
-      () => [task('t', 'nobody'), 1],
-      'USER_NOT_FOUND',
-      false,
-    ],
+    ['of a refusal is not an error', () => [task('t', 'u'), 101], 'INSUFFICIENT_CREDITS', true],
+    ['of a caller error is an error', () => [task('t', 'u'), -1], 'INVALID_AMOUNT', false],
+    ['of a call for an unknown user is an error', () => [task('t', 'nobody'), 1], 'USER_NOT_FOUND', false],
   ])('%s', async (_, args, code, refused) => {
     const { credits } = await withUser()
     await expect(credits.createMediaTask(...args())).rejects.toMatchObject({ code })
@@ -137,7 +122,7 @@ describe('a span', () => {
     )
   })
 
-  test('has the code of the database, and of a connection that was closed', async () => {
+  test('has the error code of the database, and that of a closed connection', async () => {
     const { database, credits } = await withUser()
     await database.sql(
       byStorage({
@@ -157,7 +142,7 @@ describe('a span', () => {
     expect(closed.attributes).toEqual(of('getRemainingCredits', { 'error.type': 'CLOSED' }))
   })
 
-  test('names the kind of the database that was opened, whatever DATABASE_URL says by then', async () => {
+  test('names the system of the open database after DATABASE_URL has changed', async () => {
     const { database } = await withUser()
     const before = process.env.DATABASE_URL
     try {
@@ -174,7 +159,7 @@ describe('a span', () => {
     expect(spans.getFinishedSpans().map(({ attributes }) => attributes)).toEqual(both)
   })
 
-  test('stands for a whole batch that is atomic, else for each of its items', async () => {
+  test('is made for an atomic batch, or for each item of another batch', async () => {
     const { database, credits } = await withUser()
     const items = (...ids) => ids.map((id) => ({ task: task(id, 'u'), costCredits: 1 }))
     await credits.createMediaTasks(items('a', 'b', 'c'), { atomic: true })
@@ -195,7 +180,7 @@ describe('a span', () => {
     expect(await points('media_credits.refunded')).toEqual([[5, of('updateMediaTaskById')]])
   })
 
-  test('is not made for what an event asks, nor twice, nor after the end', async () => {
+  test('is not made for the reads of events, nor twice, nor after the end', async () => {
     const { credits } = await withUser()
     instrument()
     const low = new Promise((resolve) => credits.on('balance-low', { below: 95 }, resolve))
@@ -207,7 +192,7 @@ describe('a span', () => {
     expect(names()).toEqual(['consumeCredits'])
   })
 
-  test('a span that cannot be made harms no call', async () => {
+  test('that can not be made does not affect the call', async () => {
     const { database } = await withUser()
     const source = `
       const { trace } = require('@opentelemetry/api')
@@ -260,7 +245,7 @@ test('metrics count credits, refusals and seconds', async () => {
   expect(await database.credits.getRemainingCredits('u')).toBe(83)
 })
 
-test('gauges say how long the queues are, of connections that know', async () => {
+test('gauges report the queues of open connections', async () => {
   const { database, credits } = await withUser()
   const other = connect({ url: database.url })
   const stats = (queued, running) => async () => ({ queue: { queued, running } })
@@ -273,7 +258,7 @@ test('gauges say how long the queues are, of connections that know', async () =>
   for (const connection of [other, closed]) await connection.close()
 })
 
-test('nothing of a user is in any of it', async () => {
+test('spans and metrics contain no user data', async () => {
   const { database, credits } = await withUser()
   const SECRET = 'Zw7secret'
   const own = { title: SECRET, author: SECRET, videoUrl: `https://${SECRET}/`, errorMessage: SECRET }
@@ -337,13 +322,13 @@ describe('the package', () => {
     expect(run('-e', source)).toBe('MODULE_NOT_FOUND @opentelemetry/api is not installed\n0')
   })
 
-  test('does not load it unless it is asked to', () => {
+  test('does not load it before media-credits/opentelemetry is loaded', () => {
     const loaded = `require('media-credits'); console.log(Object.keys(require.cache)
       .filter((file) => file.includes('opentelemetry')).length)`
     expect(run('-e', loaded)).toBe('0')
   })
 
-  test('gives `instrument` to `import` as to `require`', () => {
+  test('exports `instrument` for `import` and `require`', () => {
     const source = `
       import { createRequire } from 'node:module'
       import { instrument } from 'media-credits/opentelemetry'

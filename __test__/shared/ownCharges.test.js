@@ -11,7 +11,7 @@ TestDatabase.reuse()
 
 const MISMATCH = 'CHARGE_OWNER_MISMATCH'
 
-/** How a task without a cost is created with a charge that is there. */
+/** Creates a task without a cost that names an existing charge. */
 const CREATE = {
   MediaTask: ({ createMediaTask }, id, creditId) => createMediaTask(task(id, 'u', { creditId }), 0),
   AITask: ({ createAITask }, id, creditId) => createAITask(aiTask(id, 'u', { creditId })),
@@ -28,7 +28,7 @@ describe.each(ALL)('the charge of a delivered %s', (kind) => {
     return opened
   }
 
-  test.each(ALL)('is not paid back for a %s that names it when it is created', async (other) => {
+  test.each(ALL)('is not refunded for a %s that names it at creation', async (other) => {
     const { database, charge, balance } = await withDelivered()
     const error = await refusal(database, () => CREATE[other](database.credits, 'free', charge))
     expect(error).toMatchObject({ code: MISMATCH, creditId: charge, retryable: false })
@@ -36,7 +36,7 @@ describe.each(ALL)('the charge of a delivered %s', (kind) => {
     expect(await balance()).toBe(90)
   })
 
-  test.each(ALL)('is not paid back for a %s that names it later', async (other) => {
+  test.each(ALL)('is not refunded for a %s that names it later', async (other) => {
     const { database, charge } = await withDelivered()
     await CREATE[other](database.credits, 'free')
     for (const patch of [{ creditId: charge }, { creditId: charge, status: 'failed' }]) {
@@ -45,7 +45,7 @@ describe.each(ALL)('the charge of a delivered %s', (kind) => {
     }
   })
 
-  test.each(ALL)('is not paid back for a %s in whose row other code has written it', async (other) => {
+  test.each(ALL)('is not refunded for a %s whose row other code has changed to name it', async (other) => {
     const { database, charge, balance } = await withDelivered()
     await CREATE[other](database.credits, 'free')
     await database.sql(`UPDATE ${KINDS[other].table} SET credit_id = ? WHERE id = 'free'`, charge)
@@ -58,7 +58,7 @@ describe.each(ALL)('the charge of a delivered %s', (kind) => {
     ]) {
       expect(await refusal(database, call)).toMatchObject({ code: MISMATCH, creditId: charge })
     }
-    // It lets it go, and can fail.
+    // It detaches the charge, and can fail.
     await credits[`update${other}ById`]('free', { creditId: null })
     const { refund } = await credits[`update${other}ById`]('free', { status: 'failed' })
     expect(refund.credits).toBe(0)
@@ -79,7 +79,7 @@ describe.each(ALL)('the charge of a delivered %s', (kind) => {
     expect(await balance()).toBe(70)
   })
 
-  test('is refused to one task of a list, and to a whole list that is atomic', async () => {
+  test('is refused for one item of a batch, and for a whole atomic batch', async () => {
     const { database, charge } = await withDelivered()
     const { createMediaTasks } = database.credits
     const items = [{}, { creditId: charge }].map((more, at) => ({
@@ -92,7 +92,7 @@ describe.each(ALL)('the charge of a delivered %s', (kind) => {
     expect(outcomes).toMatchObject([{ status: 'fulfilled' }, { reason: { code: MISMATCH } }])
   })
 
-  test('goes back to whom it was given away, and an audit finds nothing', async () => {
+  test('is refunded by the task that was delivered with allowRefunded, and an audit finds nothing', async () => {
     const { database, charge, update, balance } = await withDelivered()
     await update({ status: 'failed' })
     await update({ status: KINDS[kind].delivered[0] }, { allowRefunded: true })
@@ -110,8 +110,8 @@ describe.each(ALL)('a %s refunds', (kind) => {
 
   test.each([
     ['a charge that names no task', undefined],
-    ['a charge that says something else', { for: 'fun', taskId: 'other' }],
-    ['a charge of a step of its own', { type: `${KINDS[kind].type}-step`, taskId: 'free' }],
+    ['a charge with other metadata', { for: 'fun', taskId: 'other' }],
+    ['a charge of its own step', { type: `${KINDS[kind].type}-step`, taskId: 'free' }],
   ])('%s, made before it', async (_, metadata) => {
     const { database, balance } = await withTask(kind)
     const { id } = await database.credits.consumeCredits({ userId: 'u', credits: 5, metadata })
@@ -121,7 +121,7 @@ describe.each(ALL)('a %s refunds', (kind) => {
     expect(await balance()).toBe(90)
   })
 
-  test('an old charge of a task that is gone, which it has named all along', async () => {
+  test('an old charge of a deleted task that it has always named', async () => {
     const { database, balance } = await withTask(kind)
     await CREATE[kind](database.credits, 'heir')
     const metadata = JSON.stringify({ type: KINDS[kind].type, taskId: 'gone' })
@@ -132,7 +132,7 @@ describe.each(ALL)('a %s refunds', (kind) => {
     expect(await balance()).toBe(90)
   })
 
-  test('nothing of a charge that has gone back, whatever other task it was made for', async () => {
+  test('nothing for a charge that was refunded, made for any other task', async () => {
     const { database, charge, update, balance } = await withTask(kind)
     await update({ status: 'failed' })
     expect(await CREATE[kind](database.credits, 'retry', charge)).toMatchObject({ creditId: charge })
@@ -147,7 +147,7 @@ describe.each(ALL)('a %s refunds', (kind) => {
 describe('one charge that names no task, and several tasks that name it', () => {
   staysSound()
 
-  test('one of 20 that fail at once refunds, of both kinds', async () => {
+  test('refund once when 20 of them fail at once, for both kinds', async () => {
     const { database, balance } = await withTask('MediaTask')
     const { credits } = database
     const { id } = await credits.consumeCredits({ userId: 'u', credits: 20 })
@@ -161,7 +161,7 @@ describe('one charge that names no task, and several tasks that name it', () => 
     expect(await balance()).toBe(90)
   })
 
-  test('one is delivered and another one fails: an audit finds it', async () => {
+  test('are a finding of the audit if one is delivered and another one fails', async () => {
     const { database } = await withTask('MediaTask')
     const { credits } = database
     const { id } = await credits.consumeCredits({ userId: 'u', credits: 20 })
@@ -173,7 +173,7 @@ describe('one charge that names no task, and several tasks that name it', () => 
     expect(rows.map((row) => row.id)).toEqual(['paid', id, 'free'])
   })
 
-  test('a task that is created as delivered needs one that has not gone back', async () => {
+  test('need an active charge for a task that is created as delivered', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 50)
     const { consumeCredits, createMediaTask, refundCredits } = database.credits

@@ -4,7 +4,7 @@ const { TestDatabase, aiTask, refusal, task } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 const { postgres } = require('../helpers/storage')
 
-/** A fork's database: each row of `credit` belongs to an organisation, and may say of which seat it is. */
+/** A fork's database: each row of `credit` has an organisation, and may have a seat. */
 async function fork(options) {
   const database = await TestDatabase.fresh(options)
   await database.run(
@@ -59,7 +59,7 @@ describe("an app's own columns of credit", () => {
     ],
   ]
 
-  test.each(CHARGES)('are said of a charge: %s', async (_, call) => {
+  test.each(CHARGES)('are written for a charge: %s', async (_, call) => {
     const database = await fork()
     await database.credits.createCredit({ userId: 'u', credits: 10, ...OWN })
     const charge = await call(database.credits)
@@ -85,7 +85,7 @@ describe("an app's own columns of credit", () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('are those of each grant, where they differ', async () => {
+  test('are copied from each grant if they differ', async () => {
     const database = await fork({ refundPolicy: { regrantDays: 7 } })
     const { createCredit, consumeCredits, refundCredits, getCredits } = database.credits
     for (const orgId of ['o', 'p', 'o']) await createCredit({ userId: 'u', credits: 2, orgId })
@@ -102,7 +102,7 @@ describe("an app's own columns of credit", () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('are those of the charge, where the grant is gone', async () => {
+  test('are copied from the charge if the grant was deleted', async () => {
     const database = await fork({ refundPolicy: { regrantDays: 7 } })
     const { createCredit, consumeCredits, refundCredits, getCredits } = database.credits
     const grant = await createCredit({ userId: 'u', credits: 10 })
@@ -115,7 +115,7 @@ describe("an app's own columns of credit", () => {
 
   test.each([
     ['no column', { orgid: 'o' }, 'UNKNOWN_FIELD', 'orgid'],
-    ['what the call fills in', { status: 'deleted' }, 'UNKNOWN_FIELD', 'status'],
+    ['a column that the call fills in', { status: 'deleted' }, 'UNKNOWN_FIELD', 'status'],
     ['a value that the column can not hold', { seat: 'first' }, 'INVALID_VALUE', 'seat'],
     ['null where it is refused', { orgId: null }, 'INVALID_VALUE', 'orgId'],
   ])('are checked: %s', async (_, columns, code, field) => {
@@ -132,7 +132,7 @@ describe("an app's own columns of credit", () => {
     }
   })
 
-  postgres.test('are missed before any credits move', async () => {
+  postgres.test('that are missing are reported before credits move', async () => {
     const database = await fork()
     await database.sql('ALTER TABLE credit ALTER org_id DROP DEFAULT')
     await database.credits.createCredit({ userId: 'u', credits: 10, orgId: 'o' })

@@ -21,7 +21,7 @@ test.each([
   ['AI tasks', 'ai-'],
   ['atomic batches', 'batch-'],
 ])(
-  'kill -9 of processes that write %s loses nothing that they were told, and leaves nothing half done',
+  'kill -9 of processes that write %s loses no acknowledged call, and leaves no partial one',
   async (_, prefix) => {
     const database = await TestDatabase.fresh()
     await database.user('u', 1_000_000)
@@ -29,7 +29,7 @@ test.each([
     const told = []
     for (let round = 0; round < ROUNDS; round++) {
       const running = Array.from({ length: PROCESSES }, (_, at) => {
-        // Each is killed in another phase: after another number of replies.
+        // Each is killed in a different phase: after a different number of replies.
         let replies = 20 + 37 * at + 11 * round
         const kill = (_, child) => --replies === 0 && child.kill('SIGKILL')
         return start('submitter.js', [database.url, 'u', `${prefix}${round}-${at}`, 16, 1_000_000], kill)
@@ -50,7 +50,7 @@ test.each([
   },
 )
 
-/** The batches of three of which some were written, and others were not. */
+/** The batches of three that were written only in part. */
 async function torn(database) {
   const ids = (await database.sql('SELECT id FROM media_tasks')).map(({ id }) => id.split('+')[0])
   const batches = new Map()
@@ -58,7 +58,7 @@ async function torn(database) {
   return [...batches].filter(([, size]) => size !== 3)
 }
 
-test('kill -9 of processes that fail tasks and grant their credits anew grants each charge once', async () => {
+test('kill -9 of processes that fail tasks with regrantDays regrants each charge once', async () => {
   const TASKS = 240
   const database = await TestDatabase.fresh()
   await database.user('u', 2 * TASKS)
@@ -88,7 +88,7 @@ test('kill -9 of processes that fail tasks and grant their credits anew grants e
   expect(await database.credits.getRemainingCredits('u')).toBe(2 * TASKS)
 })
 
-test('several processes submit at once: each credit is spent once', async () => {
+test('several processes that submit at once spend each credit once', async () => {
   const database = await TestDatabase.fresh()
   await database.user('u', 150)
   const running = [1, 2, 3].map((at) => start('submitter.js', [database.url, 'u', at, 8, 10]))
@@ -107,7 +107,7 @@ test('several processes submit at once: each credit is spent once', async () => 
   expect(await violations(database)).toEqual([])
 })
 
-test("the app's own client writes at the same time, from another process", async () => {
+test("charges succeed while another process writes with the app's own client", async () => {
   const database = await TestDatabase.fresh()
   await database.user('u', 100)
   await database.run(`INSERT INTO "user" (id, name, email) VALUES ('v', 'v', 'v@example.test')`)

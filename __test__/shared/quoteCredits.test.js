@@ -28,28 +28,31 @@ async function withGrants(...grants) {
 }
 
 describe('quoteCredits', () => {
-  test.each([1, 5, 6, 12, 13, 20, 21, 40])('of %d says what a charge then really draws', async (credits) => {
-    const { database, quote } = await withGrants(...GRANTS)
-    const { sufficient, required, available, draws: quoted } = await quote('u', credits)
-    expect({ sufficient, required, available }).toEqual({
-      sufficient: true,
-      required: credits,
-      available: BALANCE,
-    })
-    const charge = await database.credits.consumeCredits({ userId: 'u', credits })
-    expect(quoted).toEqual(
-      JSON.parse(charge.consumedDetail).map((draw) => ({
-        creditId: draw.creditId,
-        transactionNo: draw.transactionNo,
-        credits: draw.creditsConsumed,
-        expiresAt: draw.expiresAt && new Date(draw.expiresAt),
-      })),
-    )
-    expect((await quote('u', 1)).available).toBe(BALANCE - credits)
-    expect(await violations(database)).toEqual([])
-  })
+  test.each([1, 5, 6, 12, 13, 20, 21, 40])(
+    'of %d returns the draws of the charge that follows',
+    async (credits) => {
+      const { database, quote } = await withGrants(...GRANTS)
+      const { sufficient, required, available, draws: quoted } = await quote('u', credits)
+      expect({ sufficient, required, available }).toEqual({
+        sufficient: true,
+        required: credits,
+        available: BALANCE,
+      })
+      const charge = await database.credits.consumeCredits({ userId: 'u', credits })
+      expect(quoted).toEqual(
+        JSON.parse(charge.consumedDetail).map((draw) => ({
+          creditId: draw.creditId,
+          transactionNo: draw.transactionNo,
+          credits: draw.creditsConsumed,
+          expiresAt: draw.expiresAt && new Date(draw.expiresAt),
+        })),
+      )
+      expect((await quote('u', 1)).available).toBe(BALANCE - credits)
+      expect(await violations(database)).toEqual([])
+    },
+  )
 
-  test('gives the whole answer', async () => {
+  test('returns all fields', async () => {
     const { quote } = await withGrants(...GRANTS)
     expect(await quote('u', 22)).toEqual({
       sufficient: true,
@@ -65,7 +68,7 @@ describe('quoteCredits', () => {
     })
   })
 
-  test.each([41, 2_147_483_647])('of %d, more than the balance, draws on nothing', async (credits) => {
+  test.each([41, 2_147_483_647])('of %d, more than the balance, returns no draws', async (credits) => {
     const { database, quote } = await withGrants(...GRANTS)
     expect(await quote('u', credits)).toEqual({
       sufficient: false,
@@ -89,7 +92,7 @@ describe('quoteCredits', () => {
     expect(await quote(userId, 5)).toEqual(nothing)
   })
 
-  test("does not see another user's grants", async () => {
+  test("does not count another user's grants", async () => {
     const { database, quote } = await withGrants({ credits: 5, expiresAt: null })
     await database.user('v', ...GRANTS.map(({ id: _, ...grant }) => grant))
     expect(await quote('u', 6)).toMatchObject({ sufficient: false, available: 5, nextExpiry: null })
@@ -98,7 +101,7 @@ describe('quoteCredits', () => {
   test.each([
     ['only grants that never expire', [{ credits: 5, expiresAt: null }], 5, null],
     [
-      'the next expiry, which is not the only one',
+      'several expiries',
       [
         { credits: 5, expiresAt: inDays(3) },
         { credits: 6, expiresAt: inDays(2) },
@@ -127,13 +130,13 @@ describe('quoteCredits', () => {
     expect(await quote('u', 5)).toMatchObject({ sufficient: true, available, nextExpiry })
   })
 
-  test('quoteCredits of a balance to the last credit suffices', async () => {
+  test('of the whole balance is sufficient', async () => {
     const { quote } = await withGrants({ credits: 5 }, { credits: 5 })
     expect(await quote('u', 10)).toMatchObject({ sufficient: true, available: 10 })
     expect(await quote('u', 11)).toMatchObject({ sufficient: false, available: 10 })
   })
 
-  test('follows what is left: grants that are used up are gone, and come back with a refund', async () => {
+  test('omits grants that are used up, and has them again after a refund', async () => {
     const { database, quote } = await withGrants(
       { id: 'a', credits: 5, expiresAt: inDays(1) },
       { id: 'b', credits: 5, expiresAt: inDays(2) },
@@ -153,12 +156,12 @@ describe('quoteCredits', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('takes a bigint', async () => {
+  test('accepts a bigint', async () => {
     const { quote } = await withGrants({ credits: 5 })
     expect(await quote('u', 5n)).toMatchObject({ sufficient: true, required: 5 })
   })
 
-  test('changes nothing, however often it is asked', async () => {
+  test('changes nothing in repeated calls', async () => {
     const { database, quote } = await withGrants(...GRANTS)
     const before = await database.everything()
     const all = await Promise.all(Array.from({ length: 50 }, (_, at) => quote('u', at + 1)))
@@ -166,7 +169,7 @@ describe('quoteCredits', () => {
     expect(await database.everything()).toEqual(before)
   })
 
-  test('answers while others charge, each time about some moment', async () => {
+  test('shows one moment while other callers charge', async () => {
     const { database, quote } = await withGrants({ credits: 30 }, { credits: 30 }, { credits: 30 })
     const calls = Array.from({ length: 40 }, () => [
       database.credits.consumeCredits({ userId: 'u', credits: 2 }),
@@ -183,7 +186,7 @@ describe('quoteCredits', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('quoteCredits of every user of a real database says what a charge then does', async () => {
+  test('agrees with a charge for each user of a real database', async () => {
     const database = await TestDatabase.fixture()
     const before = await violations(database)
     const { quoteCredits, consumeCredits, getRemainingCredits } = database.credits

@@ -4,7 +4,7 @@ const { TestDatabase, task } = require('../helpers/database')
 
 const TASKS = 100
 const LONG = 500_000
-/** So many that they take long, whatever the machine: what is asked behind them has one short thing to do. */
+/** Enough to take long on each machine: a call behind them has one short read. */
 const PAGES = 8
 
 /** User `u` has many tasks, every tenth with a long text, and `v` has 7 credits. */
@@ -31,7 +31,7 @@ describe('beside one user’s pages of long texts', () => {
     "another user's statement": ({ getStatement }) => getStatement('v'),
     'a charge': ({ consumeCredits }) => consumeCredits({ userId: 'v', credits: 1 }),
   }
-  test.each(Object.entries(readers))('%s comes before the last of them', async (_, ask) => {
+  test.each(Object.entries(readers))('%s is read before the last of them', async (_, ask) => {
     const { credits } = await longTexts()
     const came = []
     const pages = Array.from({ length: PAGES }, () =>
@@ -43,7 +43,7 @@ describe('beside one user’s pages of long texts', () => {
     expect(came.lastIndexOf('page')).toBeGreaterThan(came.indexOf('asked'))
   })
 
-  test('close() waits for what was asked before', async () => {
+  test('close() waits for the earlier calls', async () => {
     const database = await longTexts()
     const pages = Array.from({ length: 3 }, () => database.credits.getMediaTaskHistory('u', 1, TASKS))
     const balance = database.credits.getRemainingCredits('v')
@@ -54,7 +54,7 @@ describe('beside one user’s pages of long texts', () => {
 })
 
 describe('a page of long texts', () => {
-  test('has its rows in their order, each as it was written', async () => {
+  test('has its rows unchanged and in order', async () => {
     const { credits } = await longTexts()
     const { list, total } = await credits.getMediaTaskHistory('u', 1, TASKS)
     const expected = await Promise.all(list.map(({ id }) => credits.findMediaTaskById(id)))
@@ -65,7 +65,7 @@ describe('a page of long texts', () => {
     for (const [at, { title }] of list.entries()) expect(title === expected[at].title).toBe(true)
   })
 
-  test('leaves a caller who reads what was just written no older answer', async () => {
+  test('does not make a read after a write return older rows', async () => {
     const { credits } = await longTexts()
     const pages = Array.from({ length: 4 }, () => credits.getMediaTaskHistory('u', 1, TASKS))
     for (let left = 7; left > 0; left--) {

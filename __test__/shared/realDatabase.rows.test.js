@@ -3,13 +3,13 @@
 const { TestDatabase, task } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 
-// What the app's own models wrote is what the package guards, refunds, fails and charges.
+// The package guards, refunds, fails and charges the rows of the app's own models.
 
 const HOUR_MS = 3_600_000
 
 /**
- * A copy of a real database whose tasks were touched an hour ago, and the tasks in these states with their charges; but
- * those of users whose ledger the app's concurrent calls have damaged.
+ * A copy of a real database whose tasks were updated an hour ago, and the tasks in these statuses with their charges, except
+ * those of users whose ledger concurrent calls of the app have damaged.
  */
 async function realTasks(...states) {
   const database = await TestDatabase.fixture()
@@ -24,7 +24,7 @@ async function realTasks(...states) {
   return { database, tasks, damage: await violations(database) }
 }
 
-test('a guarded update takes a task that the app made once', async () => {
+test('a guarded update claims a task of the app once', async () => {
   const { database, tasks, damage } = await realTasks('pending')
   const { updateMediaTaskById } = database.credits
   for (const { id } of tasks) {
@@ -41,7 +41,7 @@ test('a guarded update takes a task that the app made once', async () => {
   expect(await violations(database)).toEqual(damage)
 })
 
-test('a task whose credits the app gave back is delivered only where the caller allows it', async () => {
+test('a task that the app refunded is delivered only with allowRefunded', async () => {
   const { database, tasks, damage } = await realTasks('failed')
   const { updateMediaTaskById, getMediaTaskCharges } = database.credits
   for (const { id, charge_id } of tasks) {
@@ -54,7 +54,7 @@ test('a task whose credits the app gave back is delivered only where the caller 
   expect(await violations(database)).toEqual(damage)
 })
 
-test('the tasks that the app left behind are found and fail, and each credit returns once', async () => {
+test('the stuck tasks of the app are found and failed, and each credit is refunded once', async () => {
   const { database, tasks, damage } = await realTasks('pending')
   const { findStuckMediaTasks, failStuckMediaTasks } = database.credits
   const query = { olderThanMs: HOUR_MS / 2, limit: 100 }
@@ -67,11 +67,11 @@ test('the tasks that the app left behind are found and fail, and each credit ret
   for (const { id, credits } of tasks) {
     expect(failed.find((task) => task.id === id)).toMatchObject({ refund: { credits: -credits } })
   }
-  // Some of the damage is gone with its charges.
+  // The refunds have removed some of the damage.
   expect(damage).toEqual(expect.arrayContaining(await violations(database)))
 })
 
-test('credits of a grant that has expired are granted anew where the policy says so', async () => {
+test('credits of an expired grant are regranted with regrantDays', async () => {
   const { database, tasks, damage } = await realTasks('pending')
   const { updateMediaTaskById, getRemainingCredits } = database.credits
   await database.sql(

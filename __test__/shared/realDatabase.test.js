@@ -34,7 +34,7 @@ describe.each([
     expect(await database.everything()).toEqual(before)
   })
 
-  test('a task that fails gives its credits back', async () => {
+  test('a task that fails is refunded', async () => {
     const database = await open()
     const damage = await violations(database)
     const user = await userWith(database, 50)
@@ -50,7 +50,7 @@ describe.each([
     expect(await violations(database)).toEqual(damage)
   })
 
-  test('tasks that are submitted at once are charged as far as the balance goes', async () => {
+  test('concurrent submits are charged up to the balance', async () => {
     const database = await open()
     const damage = await violations(database)
     const user = await userWith(database, 50)
@@ -64,7 +64,7 @@ describe.each([
     expect(await violations(database)).toEqual(damage)
   })
 
-  test('a translation that fails gives its credits back', async () => {
+  test('a translation that fails is refunded', async () => {
     const database = await open()
     const damage = await violations(database)
     const user = await userWith(database, 50)

@@ -24,18 +24,18 @@ async function withTask(options) {
   return { database, charge: creditId }
 }
 
-/** What befalls grants after they were drawn on. */
+/** Changes of grants after they were drawn on. */
 const expire = (database, id) => database.sql('UPDATE credit SET expires_at = ? WHERE id = ?', HOUR_AGO, id)
 const mark = (database, id, status) => database.sql('UPDATE credit SET status = ? WHERE id = ?', status, id)
 const lose = (database, id) => database.sql('DELETE FROM credit WHERE id = ?', id)
 
-/** The grants that stand in for others. */
+/** The grants that were made in place of others. */
 function regrants(database) {
   const type = `%"type":"regrant"%`
   return database.sql('SELECT * FROM credit WHERE metadata LIKE ? ORDER BY created_at', type)
 }
 
-/** The calls that give all of a task's charge back. */
+/** The calls that refund a task's whole charge. */
 const CALLS = {
   'a task that fails': ({ credits }, _, options) =>
     credits.updateMediaTaskById('t', { status: 'failed' }, options),
@@ -51,7 +51,7 @@ const CALLS = {
 }
 
 describe.each(Object.entries(CALLS))('%s', (_, giveBack) => {
-  test('regrants what went back to a grant that has expired', async () => {
+  test('regrants the credits of an expired grant', async () => {
     const { database, charge } = await withTask()
     await expire(database, 'b')
     const before = Date.now()
@@ -106,12 +106,12 @@ describe.each(Object.entries(CALLS))('%s', (_, giveBack) => {
   })
 })
 
-describe('{ regrantDays } stands in for', () => {
+describe('{ regrantDays } makes a new grant in place of', () => {
   const source = (creditId, credits) => ({ creditId, credits })
   const whole = { credits: 10, spendable: 10, skipped: [] }
 
   test.each([
-    // what befell the grants; where the new grant's credits come from, what is left of the old grants
+    // what happened to the grants; the sources of the new grant, what is left of the old grants
     [
       'a grant that was marked expired',
       (database) => mark(database, 'a', 'expired'),
@@ -156,7 +156,7 @@ describe('{ regrantDays } stands in for', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('no grant that is full: these credits went back already', async () => {
+  test('no grant that is full, since its credits were returned before', async () => {
     const { database } = await withTask()
     await database.sql("UPDATE credit SET remaining_credits = 4, expires_at = ? WHERE id = 'a'", HOUR_AGO)
     const { refund } = await database.credits.updateMediaTaskById('t', { status: 'failed' }, REGRANT)
@@ -166,7 +166,7 @@ describe('{ regrantDays } stands in for', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('a grant of another user, which it leaves alone', async () => {
+  test('a grant that now belongs to another user, and does not change it', async () => {
     const { database } = await withTask()
     await database.user('v', { id: 'd', credits: 10 })
     await database.sql("UPDATE credit SET remaining_credits = 5 WHERE id = 'd'")
@@ -207,7 +207,7 @@ describe('a new grant', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test.each([1, 36_500])('a new grant lives %d days', async (regrantDays) => {
+  test.each([1, 36_500])('expires after %d days', async (regrantDays) => {
     const { database, charge } = await withTask()
     await expire(database, 'a')
     const before = Date.now()
@@ -219,7 +219,7 @@ describe('a new grant', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('comes once, however often a task fails', async () => {
+  test('is made once, however often a task fails', async () => {
     const { database, charge } = await withTask()
     await expire(database, 'b')
     const { updateMediaTaskById, settleMediaTask, refundCredits } = database.credits
@@ -234,7 +234,7 @@ describe('a new grant', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('comes once for 20 calls at once, on two connections', async () => {
+  test('is made once for 20 concurrent calls on two connections', async () => {
     const { database, charge } = await withTask()
     await expire(database, 'b')
     const second = connect({ url: database.url })
@@ -255,7 +255,7 @@ describe('a new grant', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('comes for each of 30 tasks that fail at once', async () => {
+  test('is made for each of 30 tasks that fail at once', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', { id: 'a', credits: 100 }, { id: 'b', credits: 200, expiresAt: null })
     const ids = Array.from({ length: 30 }, (_, at) => `t${at}`)
@@ -272,7 +272,7 @@ describe('a new grant', () => {
   })
 })
 
-test('two processes fail the same tasks with { regrantDays }: each gets one new grant', async () => {
+test('two processes that fail the same tasks with { regrantDays } make one new grant for each', async () => {
   const TASKS = 60
   const database = await TestDatabase.fresh()
   await database.user('u', { id: 'a', credits: TASKS * 5 })
@@ -293,7 +293,7 @@ test('two processes fail the same tasks with { regrantDays }: each gets one new 
 })
 
 describe('a settlement with { regrantDays }', () => {
-  test('regrants its part, and the failure later the rest', async () => {
+  test('regrants its part, and a later failure the rest', async () => {
     const { database, charge } = await withTask()
     for (const id of ['a', 'b', 'c']) await expire(database, id)
     const { settleMediaTask, updateMediaTaskById, getRemainingCredits } = database.credits
@@ -314,7 +314,7 @@ describe('a settlement with { regrantDays }', () => {
 })
 
 describe('connect({ refundPolicy })', () => {
-  test('holds for calls that say nothing, and a call may say otherwise', async () => {
+  test('is the default of calls, which can override it', async () => {
     const { database } = await withTask(REGRANT)
     await database.credits.createMediaTask(task('t2', 'u'), 10)
     await expire(database, 'c')
@@ -327,7 +327,7 @@ describe('connect({ refundPolicy })', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('is that of one connection: another to the same database has its own', async () => {
+  test('can differ between connections to one database', async () => {
     const { database } = await withTask()
     const second = connect({ url: database.url, ...REGRANT })
     await expire(database, 'c')

@@ -18,10 +18,10 @@ describe.each(Object.keys(KINDS))('a refunded %s', (kind) => {
 
   describe.each(delivered)("can't be delivered as %p", (status) => {
     test.each([
-      ['with nothing else', () => ({})],
+      ['without other fields', () => ({})],
       ['with its result', () => ({ [kind === 'AITask' ? 'taskResult' : 'subtitleRaw']: 'result' })],
-      ['and names its charge again', (charge) => ({ creditId: charge })],
-      ['and leaves its creditId undefined', () => ({ creditId: undefined })],
+      ['with its own creditId', (charge) => ({ creditId: charge })],
+      ['with creditId undefined', () => ({ creditId: undefined })],
     ])('%s', async (_, patch) => {
       const { database, update, charge } = await withTask(kind)
       await update({ status: 'failed' })
@@ -40,14 +40,14 @@ describe.each(Object.keys(KINDS))('a refunded %s', (kind) => {
         },
       ],
       [
-        'it had been delivered before',
+        'it was delivered before',
         async ({ update }) => {
           await update({ status })
           await update(FAIL)
         },
       ],
       [
-        'some of its charge had gone back before',
+        'a part of its charge was returned before',
         async ({ settle, update }) => {
           await settle(4)
           await update(FAIL)
@@ -64,7 +64,7 @@ describe.each(Object.keys(KINDS))('a refunded %s', (kind) => {
       expect(error).toMatchObject({ code: REFUNDED, taskId: 't', creditId: charge })
     })
 
-    test('unless allowRefunded gives it away', async () => {
+    test('unless allowRefunded is true', async () => {
       const { database, update, balance, charge } = await withTask(kind)
       await update({ status: 'failed' })
       for (const allowRefunded of [false, undefined]) {
@@ -76,11 +76,11 @@ describe.each(Object.keys(KINDS))('a refunded %s', (kind) => {
       expect(row).not.toHaveProperty('refund')
       expect(await balance()).toBe(100)
       expect(await creditRow(database, charge)).toMatchObject({ status: 'deleted' })
-      // Once is not for good.
+      // The option holds for one call.
       expect(await refusal(database, () => update({ status }))).toMatchObject({ code: REFUNDED })
     })
 
-    test('until it is charged anew', async () => {
+    test('until it is charged again', async () => {
       const { update, step, balance, charge } = await withTask(kind)
       await update({ status: 'failed' })
       const { creditId } = await step({ credits: 7 }, { status: 'processing' })
@@ -90,7 +90,7 @@ describe.each(Object.keys(KINDS))('a refunded %s', (kind) => {
       expect((await update({ status: 'failed' })).refund).toEqual({ credits: 7, spendable: 7, skipped: [] })
     })
 
-    test('until a new charge of the app pays for it', async () => {
+    test('until the app charges it again', async () => {
       const { database, update, balance } = await withTask(kind)
       await update({ status: 'failed' })
       const charge = await database.credits.consumeCredits({ userId: 'u', credits: 7 })
@@ -99,7 +99,7 @@ describe.each(Object.keys(KINDS))('a refunded %s', (kind) => {
       expect(await balance()).toBe(93)
     })
 
-    test('until it has a step that is free', async () => {
+    test('until a free step', async () => {
       const { update, step, balance } = await withTask(kind)
       await update({ status: 'failed' })
       await step({ credits: 0 }, { status: 'processing' })
@@ -107,7 +107,7 @@ describe.each(Object.keys(KINDS))('a refunded %s', (kind) => {
       expect(await balance()).toBe(100)
     })
 
-    test('with allowRefunded it must still be the charge of its user', async () => {
+    test('with a charge of another user, even with allowRefunded', async () => {
       const { database, update } = await withTask(kind)
       await database.user('v', 50)
       const { id } = await database.credits.consumeCredits({ userId: 'v', credits: 5 })
@@ -151,7 +151,7 @@ describe.each(Object.keys(KINDS))('a refunded %s', (kind) => {
     })
   })
 
-  test('may change otherwise, and be in any other state', async () => {
+  test('can change in other fields, and to any other status', async () => {
     const { update, balance } = await withTask(kind)
     await update({ status: 'failed' })
     const text = kind === 'AITask' ? { taskInfo: 'late' } : { progress: 90, title: 'late' }
@@ -160,7 +160,7 @@ describe.each(Object.keys(KINDS))('a refunded %s', (kind) => {
     expect(await balance()).toBe(100)
   })
 
-  test('refunds nothing when it fails again, wherever it has been since', async () => {
+  test('refunds nothing when it fails again, after any other status', async () => {
     const { update, balance } = await withTask(kind)
     expect((await update({ status: 'failed' })).refund.credits).toBe(10)
     for (const between of ['failed', 'processing', delivered[0]]) {
@@ -184,7 +184,7 @@ describe.each(Object.keys(KINDS))('a refunded %s', (kind) => {
     expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', field: 'allowRefunded' })
   })
 
-  test('is told that a guard does not hold before anything else', async () => {
+  test('is checked for its guards first', async () => {
     const { database, update } = await withTask(kind)
     await update({ status: 'failed' })
     const call = () => update({ status: delivered[0] }, { ifStatus: 'processing' })
@@ -202,7 +202,7 @@ describe.each(Object.entries(KINDS))(
     const FINISH = { status: delivered[0] }
     const update = `update${kind}ById`
 
-    /** User `u` has so many tasks `t0`, `t1`, … of 3 credits, all being worked on. */
+    /** User `u` has this many tasks `t0`, `t1`, … of 3 credits, all processing. */
     async function withMany() {
       const database = await TestDatabase.fresh()
       await database.user('u', 100, 100)
@@ -210,7 +210,7 @@ describe.each(Object.entries(KINDS))(
       return database
     }
 
-    /** For each task: what the worker and the watchdog were told, how the task ended, and whether it is still charged. */
+    /** For each task: the results of the worker and the watchdog, its status, and whether its charge is active. */
     async function ends(database, finished, failed) {
       const { credit, ai_task: aiTasks, media_tasks: mediaTasks } = await database.everything()
       const rows = new Map([...mediaTasks, ...aiTasks].map((row) => [row.id, row]))
@@ -228,7 +228,7 @@ describe.each(Object.entries(KINDS))(
     const FINISHED = `accepted, TASK_STATE_CONFLICT: ${delivered[0]}, active`
     const FAILED = [`${REFUNDED}, accepted: failed, deleted`, 'accepted, accepted: failed, deleted']
 
-    test('the first one wins, if the watchdog looks whether it is still being worked on', async () => {
+    test('the first one wins if the watchdog uses ifStatus', async () => {
       const database = await withMany()
       const settled = await atOnce(2 * TASKS, (number) => {
         const [id, fails] = [`t${number >> 1}`, (number + (number >> 1)) % 2]
@@ -244,7 +244,7 @@ describe.each(Object.entries(KINDS))(
       expect(seen.size).toBe(2)
     })
 
-    test('deliveries and failures without a look fail each task in the end, and refund it once', async () => {
+    test('without guards each task fails in the end and is refunded once', async () => {
       const database = await withMany()
       const settled = await atOnce(3 * TASKS, (number) => {
         const at = Math.floor(number / 3)
@@ -256,7 +256,7 @@ describe.each(Object.entries(KINDS))(
       expect(refunds.reduce((sum, credits) => sum + credits)).toBe(3 * TASKS)
     })
 
-    test('in two processes a delivery and a failure leave one of them', async () => {
+    test('in two processes either the delivery or the failure wins', async () => {
       const database = await withMany()
       const calls = (patch, options) =>
         Array.from({ length: TASKS }, (_, at) => [update, `t${at}`, patch, ...options])
@@ -269,7 +269,7 @@ describe.each(Object.entries(KINDS))(
       for (const end of seen) expect([FINISHED, FAILED[0]]).toContain(end)
     })
 
-    test('in two processes that do not look each task fails in the end', async () => {
+    test('in two processes without guards each task fails in the end', async () => {
       const database = await withMany()
       const calls = (patch) => Array.from({ length: TASKS }, (_, at) => [update, `t${at}`, patch])
       const [finished, failed] = await inProcesses(database, calls(FINISH), calls(FAIL).reverse())
@@ -277,7 +277,7 @@ describe.each(Object.entries(KINDS))(
       for (const end of seen) expect(FAILED).toContain(end)
     })
 
-    test('while a step is charged, what is paid for is kept, or goes back', async () => {
+    test('while a step is charged, a paid task is delivered or refunded', async () => {
       const database = await withMany()
       const kinds = [
         (id) => database.credits[`charge${kind}`](id, { credits: 1 }, {}, { ifStatus: 'processing' }),

@@ -21,7 +21,7 @@ const GRANTS = [
   { id: 'd', credits: 50, expiresAt: null },
 ]
 
-/** User `u` has a task `t`, which took all of `a`, `b` and `c`. */
+/** User `u` has a task `t` that drew all of `a`, `b` and `c`. */
 async function withTask() {
   const database = await TestDatabase.fresh()
   const inOrder = GRANTS.map((grant, at) => ({
@@ -37,7 +37,7 @@ const expire = (database, id) => database.sql('UPDATE credit SET expires_at = ? 
 const withdraw = (database, id) =>
   database.sql("UPDATE credit SET status = 'deleted', deleted_at = ? WHERE id = ?", new Date(), id)
 
-/** What nothing may be wrong with: the invariants, an audit, and a statement that ends with the balance. */
+/** Checks the invariants, an audit, and that the statement ends with the balance. */
 async function expectSound(database) {
   expect(await violations(database)).toEqual([])
   expect(await findings(database.credits)).toEqual([])
@@ -45,7 +45,7 @@ async function expectSound(database) {
   expect(entries.at(-1).balance).toBe(await database.credits.getRemainingCredits('u'))
 }
 
-/** Of the grants that stand in for others, what they have from them. */
+/** The sources of the grants that were made in place of others. */
 async function regrants({ credits }) {
   const rows = await credits.getCredits({ userId: 'u', transactionType: 'grant' })
   return rows
@@ -67,7 +67,7 @@ const CALLS = [
   ['refundCredits', ({ refundCredits }, charge) => refundCredits(charge, undefined, REGRANT)],
 ]
 
-describe('what was withdrawn is never granted anew:', () => {
+describe('credits of a withdrawn grant are never regranted:', () => {
   test.each(CALLS)('%s', async (_, giveBack) => {
     const { database, charge } = await withTask()
     await withdraw(database, 'b')
@@ -81,8 +81,8 @@ describe('what was withdrawn is never granted anew:', () => {
   test.each([
     ['deleted', "status = 'deleted'"],
     ['revoked, as a fork writes it', "status = 'revoked'"],
-    ['in any other state', "status = 'disputed'"],
-    ['with a time of its deletion', 'deleted_at = ?', HOUR_AGO],
+    ['with any other status', "status = 'disputed'"],
+    ['with a deletedAt', 'deleted_at = ?', HOUR_AGO],
     ['deleted after it had expired', "status = 'deleted', expires_at = ?", HOUR_AGO],
     ['marked as expired and deleted', "status = 'expired', deleted_at = ?", HOUR_AGO],
   ])('a grant %s', async (_, change, ...times) => {
@@ -95,7 +95,7 @@ describe('what was withdrawn is never granted anew:', () => {
     await expectSound(database)
   })
 
-  test('others that the charge drew on are', async () => {
+  test('credits of its other grants are regranted', async () => {
     const { database } = await withTask()
     await withdraw(database, 'a')
     await expire(database, 'c')
@@ -106,7 +106,7 @@ describe('what was withdrawn is never granted anew:', () => {
     await expectSound(database)
   })
 
-  test('a regrant that was withdrawn', async () => {
+  test('a regrant that was withdrawn is not regranted', async () => {
     const { database } = await withTask()
     const { createMediaTask, updateMediaTaskById } = database.credits
     await expire(database, 'a')
@@ -139,7 +139,7 @@ describe('a regrant', () => {
     },
   )
 
-  test('is one for each order that credits came from', async () => {
+  test('is made for each order of the credits', async () => {
     const { database } = await withTask()
     for (const id of ['a', 'b', 'c']) await expire(database, id)
     const { refund } = await database.credits.updateMediaTaskById('t', FAIL, REGRANT)
@@ -162,7 +162,7 @@ describe('a regrant', () => {
     await expectSound(database)
   })
 
-  test('a regrant of a regrant keeps what that has kept', async () => {
+  test('of a regrant keeps the same fields', async () => {
     const { database } = await withTask()
     const { createMediaTask, updateMediaTaskById } = database.credits
     await expire(database, 'a')
@@ -176,7 +176,7 @@ describe('a regrant', () => {
     await expectSound(database)
   })
 
-  test('a regrant of grants whose rows are gone is a gift, beside those of others', async () => {
+  test('of deleted grants is a gift, beside those of other grants', async () => {
     const { database } = await withTask()
     await database.sql("DELETE FROM credit WHERE id = 'b'")
     await expire(database, 'a')
@@ -189,7 +189,7 @@ describe('a regrant', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('has no scene where its source has none', async () => {
+  test('has no scene if its source has none', async () => {
     const { database } = await withTask()
     await database.sql("UPDATE credit SET transaction_scene = NULL WHERE id = 'a'")
     await expire(database, 'a')
@@ -199,9 +199,9 @@ describe('a regrant', () => {
     await expectSound(database)
   })
 
-  test('is left without an order, where an index lets each be there once', async () => {
+  test('has no order if a unique index allows each order once', async () => {
     const database = await TestDatabase.fresh({})
-    // MySQL has no index of some rows; here no other row has an order.
+    // MySQL has no partial indexes; here no other row has an order.
     const grants = " WHERE transaction_type = 'grant'"
     const only = byStorage({ sqlite: grants, postgres: grants, mysql: '' })
     await database.sql(`CREATE UNIQUE INDEX credit_order_once ON credit (order_no)${only}`)
@@ -213,7 +213,7 @@ describe('a regrant', () => {
     await expectSound(database)
   })
 
-  test('a regrant that an earlier version wrote, a gift, is no finding', async () => {
+  test('that an earlier version wrote as a gift is no finding', async () => {
     const { database, charge } = await withTask()
     await expire(database, 'a')
     const { refund } = await database.credits.updateMediaTaskById('t', FAIL, REGRANT)

@@ -5,12 +5,12 @@ const { findings } = require('../helpers/books')
 const { staysSound } = require('../helpers/calls')
 const { creditRow, remaining } = require('../helpers/rows')
 
-// Periods of subscriptions that replace each other, and what else became of their grants meanwhile.
+// Periods of subscriptions that replace each other, and other changes of their grants meanwhile.
 
 staysSound()
 TestDatabase.reuse()
 
-// Whole seconds, which every database keeps.
+// Whole seconds, which each database stores.
 const NOW = Math.floor(Date.now() / 1000) * 1000
 const inDays = (days) => new Date(NOW + days * DAY_MS)
 const renewal = (number, subscriptionNo, days, more) => ({
@@ -40,7 +40,7 @@ function permutations(items) {
   )
 }
 
-test('an upgrade, the next period and a late one of the old plan come to the same in any order', async () => {
+test('an upgrade, the next period and a late period of the old plan give the same result in any order', async () => {
   const calls = [
     renewal(1, 'basic', 5),
     renewal(2, 'pro', 10, { replaces: 'basic', rollover: { atMost: 120 } }),
@@ -62,7 +62,7 @@ test('an upgrade, the next period and a late one of the old plan come to the sam
   expect(found).toEqual(found.map(() => expected))
 })
 
-test('a grant that was extended beyond the new end lives on untouched', async () => {
+test('a grant that was extended beyond the new end does not change', async () => {
   const database = await withPeriod()
   const { renewGrants, extendGrant } = database.credits
   await renewGrants(renewal(1, 'basic', 30))
@@ -80,7 +80,7 @@ test('a grant that was extended beyond the new end lives on untouched', async ()
   expect(await findings(database.credits)).toEqual([])
 })
 
-test('what was written off is not claimed from other grants', async () => {
+test('credits that were written off are not claimed from other grants', async () => {
   const database = await withPeriod()
   const { renewGrants, revokeGrants, updateMediaTaskById } = database.credits
   await renewGrants(renewal(1, 'basic', 30, { rollover: { atMost: 20 } }))
@@ -97,7 +97,7 @@ test('what was written off is not claimed from other grants', async () => {
   expect(await findings(database.credits)).toEqual([])
 })
 
-test('what is restored ends when the renewal would have let it end', async () => {
+test('restored credits expire at the end that the renewal set', async () => {
   const database = await withPeriod()
   const { renewGrants, revokeGrants, restoreGrants, getRemainingCredits } = database.credits
   await revokeGrants({ orderNo: 'order' }, { transactionNo: 'dispute' })

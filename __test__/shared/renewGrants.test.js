@@ -10,7 +10,7 @@ staysSound()
 TestDatabase.reuse()
 useDisk()
 
-// Whole seconds, which every database keeps.
+// Whole seconds, which each database stores.
 const NOW = Math.floor(Date.now() / 1000) * 1000
 const inDays = (days) => new Date(NOW + days * DAY_MS)
 const renewal = (number, days, more) => ({
@@ -40,7 +40,7 @@ async function statement({ credits }) {
   return entries.map(({ type, credits }) => [type, credits])
 }
 
-test('what is left lives on in place, up to a limit, and the rest is written off', async () => {
+test('renewGrants carries over what is left up to a limit, and writes off the rest', async () => {
   const database = await withPeriod()
   const row = await database.credits.renewGrants(renewal(1, 31))
   expect(row).toMatchObject({
@@ -51,14 +51,14 @@ test('what is left lives on in place, up to a limit, and the rest is written off
   expect(await ends(database, 'p0')).toBe(inDays(31).getTime())
   expect(await ends(database, 'top-up')).toBe(inDays(2).getTime())
   expect(await statement(database)).toContainEqual(['expiry', -10])
-  // A refund on its way lands in a grant that lives.
+  // A later refund goes to a grant that has not expired.
   const { refund } = await database.credits.updateMediaTaskById('t', { status: 'failed' })
   expect(refund).toMatchObject({ credits: 30, spendable: 30 })
   const [off] = await database.sql("SELECT * FROM credit WHERE transaction_scene = 'expiry'")
   await expect(database.credits.refundCredits(off.id)).rejects.toMatchObject({ code: 'CHARGE_NOT_FOUND' })
 })
 
-test('the same call again returns the row, and another period is a conflict', async () => {
+test('renewGrants returns the row for the same call, and refuses another period as a conflict', async () => {
   const database = await withPeriod()
   const { renewGrants } = database.credits
   await renewGrants(renewal(1, 31))
@@ -78,19 +78,24 @@ test('the same call again returns the row, and another period is a conflict', as
 })
 
 test.each([
-  ['late, within the grace', -2, {}, { carried: 60, writtenOff: 10 }],
-  ['later than that', -4, {}, { carried: 0, writtenOff: 0 }],
+  ['that is late, within graceMs,', -2, {}, { carried: 60, writtenOff: 10 }],
+  ['that is later than graceMs', -4, {}, { carried: 0, writtenOff: 0 }],
   [
-    'late, with a longer grace',
+    'that is late, with a longer graceMs,',
     -4,
     { rollover: { atMost: 60, graceMs: 5 * DAY_MS } },
     { carried: 60, writtenOff: 10 },
   ],
   ['without rollover', 1, { rollover: undefined }, { carried: 0, writtenOff: 0 }],
-  ['with a limit of nothing', 1, { rollover: { atMost: 0 } }, { carried: 0, writtenOff: 70 }],
+  ['with a limit of 0', 1, { rollover: { atMost: 0 } }, { carried: 0, writtenOff: 70 }],
   ['of another subscription', 1, { subscriptionNo: 'other' }, { carried: 0, writtenOff: 0 }],
-  ['of one that it replaces', 1, { subscriptionNo: 'other', replaces: 's' }, { carried: 60, writtenOff: 10 }],
-])('a renewal %s', async (_, days, more, rollover) => {
+  [
+    'of another subscription that replaces it',
+    1,
+    { subscriptionNo: 'other', replaces: 's' },
+    { carried: 60, writtenOff: 10 },
+  ],
+])('a renewal %s carries over as much as its options say', async (_, days, more, rollover) => {
   const database = await withPeriod(days)
   const row = await database.credits.renewGrants(renewal(1, 31, more))
   expect(row.rollover).toEqual(rollover)
@@ -98,7 +103,7 @@ test.each([
   expect(await ends(database, 'p0')).toBe(inDays(isCarried ? 31 : days).getTime())
 })
 
-test('a grant that was withdrawn is not carried over', async () => {
+test('renewGrants does not carry over a withdrawn grant', async () => {
   const database = await withPeriod()
   await database.credits.revokeGrants({ creditId: 'p0' }, { transactionNo: 'd' })
   expect((await database.credits.renewGrants(renewal(1, 31))).rollover).toEqual({ carried: 0, writtenOff: 0 })
@@ -106,7 +111,7 @@ test('a grant that was withdrawn is not carried over', async () => {
   expect(error).toMatchObject({ code: 'GRANT_WITHDRAWN', creditId: 'p0', retryable: false })
 })
 
-test('extendGrant moves an end, once', async () => {
+test('extendGrant changes the end once', async () => {
   const database = await withPeriod(-1)
   const { extendGrant, getRemainingCredits } = database.credits
   expect(await getRemainingCredits('u')).toBe(50)
@@ -130,12 +135,12 @@ test.each([
   ['an id that is taken', { id: 'p0' }, 'CREDIT_EXISTS'],
   ['another end', { expiresAt: inDays(1) }, 'UNKNOWN_FIELD'],
   ['a status', { status: 'expired' }, 'UNKNOWN_FIELD'],
-  ['a column that there is not', { color: 'red' }, 'UNKNOWN_FIELD'],
+  ['an unknown column', { color: 'red' }, 'UNKNOWN_FIELD'],
   ['a rollover that is a number', { rollover: 5 }, 'INVALID_ARGUMENT'],
   ['a rollover without a limit', { rollover: {} }, 'INVALID_ARGUMENT'],
   ['a limit below zero', { rollover: { atMost: -1 } }, 'INVALID_ARGUMENT'],
-  ['another field of it', { rollover: { atMost: 1, days: 3 } }, 'UNKNOWN_FIELD'],
-  ['a grace of years', { rollover: { atMost: 1, graceMs: 1e12 } }, 'INVALID_ARGUMENT'],
+  ['an unknown field of rollover', { rollover: { atMost: 1, days: 3 } }, 'UNKNOWN_FIELD'],
+  ['a graceMs of years', { rollover: { atMost: 1, graceMs: 1e12 } }, 'INVALID_ARGUMENT'],
 ])('renewGrants refuses %s', async (_, wrong, code) => {
   const database = await withPeriod()
   const error = await refusal(database, () => database.credits.renewGrants(renewal(1, 31, wrong)))
@@ -153,8 +158,8 @@ test.each([
   expect(error).toMatchObject({ code })
 })
 
-describe('at once', () => {
-  test('many renewals in two connections and all orders come to the same', async () => {
+describe('concurrent renewals', () => {
+  test('on two connections give the same result in each order', async () => {
     const database = await withPeriod()
     const second = connect({ url: database.url })
     const made = await atOnce(12, (at) =>
@@ -174,7 +179,7 @@ describe('at once', () => {
       { DATABASE_URL: database.url },
     )
 
-  test('two processes deliver the same renewals', async () => {
+  test('by two processes are written once', async () => {
     const database = await withPeriod()
     const calls = [3, 1, 2].map((number) => renewal(number, 1 + 30 * number))
     const ends = await Promise.all([inProcess(database, calls), inProcess(database, calls)])
@@ -182,7 +187,7 @@ describe('at once', () => {
     expect(await remaining(database)).toEqual({ p0: 0, p1: 0, p2: 60, p3: 100, 'top-up': 50 })
   })
 
-  test('kill -9 in the middle leaves whole renewals, which can be delivered again', async () => {
+  test('that kill -9 interrupts are whole, and can be repeated', async () => {
     const database = await withPeriod()
     const calls = Array.from({ length: 40 }, (_, at) => renewal(at + 1, 31 + at))
     const kill = "if (--left === 0) process.kill(process.pid, 'SIGKILL')"

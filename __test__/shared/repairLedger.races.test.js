@@ -27,7 +27,7 @@ const APPLY = { apply: true }
 const USERS = 300
 const users = Array.from({ length: USERS }, (_, at) => `u${at}`)
 
-/** Every user has 70 minted credits in a grant of 100, and a failed task that is still charged 6. */
+/** Each user has 70 excess credits in a grant of 100, and a failed task with an active charge of 6. */
 async function withDamage(ids = users) {
   const database = await TestDatabase.fresh()
   const of = (make) => ids.map((id) => ({ ...make(id), user_id: id }))
@@ -77,7 +77,7 @@ const ALL_KINDS = {
 }
 const BEFORE = 244
 const AFTER = 180
-/** A grant that was minted, a charge that is refunded, the grant that it goes back to. */
+/** A grant with excess credits, a charge that is refunded, the grant that it is returned to. */
 const CHANGES = 3
 
 async function balances(database, ids = users) {
@@ -85,14 +85,14 @@ async function balances(database, ids = users) {
   return [...new Set(all)]
 }
 
-/** How many records of repairs there are, of all rows. */
+/** The number of recorded repairs in all rows. */
 async function records(database) {
   const { credit } = await database.everything()
   const all = credit.map(({ metadata }) => JSON.parse(metadata ?? '{}').repaired ?? [])
   return all.flat().length
 }
 
-test('the books of several hundred users are put right in one go', async () => {
+test('one call repairs several hundred users', async () => {
   const database = await withDamage()
   expect(await balances(database)).toEqual([BEFORE])
   const { changes } = await database.credits.repairLedger(APPLY)
@@ -102,7 +102,7 @@ test('the books of several hundred users are put right in one go', async () => {
   expect(await violations(database)).toEqual([])
 })
 
-test('repairs at once, on two connections and in other processes, change the books once', async () => {
+test('concurrent repairs on two connections and in other processes change each row once', async () => {
   const ids = users.slice(0, 40)
   const database = await withDamage(ids)
   const second = connect({ url: database.url })
@@ -122,7 +122,7 @@ test('repairs at once, on two connections and in other processes, change the boo
   await second.close()
 })
 
-test('a repair while the same users charge and refund loses nothing, and repairs nothing twice', async () => {
+test('a repair beside charges and refunds of the same users loses nothing, and repairs nothing twice', async () => {
   const ids = users.slice(0, 20)
   const database = await withDamage(ids)
   const second = connect({ url: database.url })
@@ -190,7 +190,7 @@ postgres.test("a repair while the app's own code charges the same users loses no
   expect(await violations(database)).toEqual([])
 })
 
-describe('a process that has charged a user before', () => {
+describe('a process that charged a user before a repair', () => {
   const charge1 = ({ consumeCredits }, credits) => consumeCredits({ userId: 'u', credits })
 
   async function withUser() {
@@ -199,14 +199,14 @@ describe('a process that has charged a user before', () => {
     return database
   }
 
-  test('charges no more than a repair left', async () => {
+  test('charges no more than the repaired balance', async () => {
     const database = await withUser()
     const { repairLedger, getRemainingCredits, refundCredits } = database.credits
     const { id } = await charge1(database.credits, 10)
     await refundCredits(id)
     await charge1(database.credits, 20)
     await database.sql("UPDATE credit SET remaining_credits = remaining_credits + 30 WHERE id = 'g'")
-    // It has seen the minted credits.
+    // It remembers the excess credits.
     await charge1(database.credits, 1)
     expect((await repairLedger(APPLY)).changes).toMatchObject([{ id: 'g', before: 109, after: 79 }])
     await expect(charge1(database.credits, 80)).rejects.toMatchObject({
@@ -218,7 +218,7 @@ describe('a process that has charged a user before', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('charges all that a repair gave back', async () => {
+  test('can charge all credits that the repair refunded', async () => {
     const database = await withUser()
     const { repairLedger, createMediaTask, getRemainingCredits } = database.credits
     await createMediaTask(task('t', 'u'), 60)
@@ -231,7 +231,7 @@ describe('a process that has charged a user before', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('draws on a grant whose time was put right', async () => {
+  test('draws on a grant whose time was repaired', async () => {
     const database = await withUser()
     const soon = Math.floor(Date.now() / 1000) + 86_400
     await database.sql("UPDATE credit SET expires_at = ? WHERE id = 'g'", new Date(soon))
@@ -247,7 +247,7 @@ describe('kill -9 in the middle of a repair', () => {
   /** How long after it has begun. */
   const DELAYS_MS = [0, 5, 10, 20, 40, 80]
 
-  test('leaves all of it or nothing', async () => {
+  test('leaves all changes or none', async () => {
     const database = await withDamage()
     await database.credits.close()
     const seen = []
@@ -259,7 +259,7 @@ describe('kill -9 in the middle of a repair', () => {
       })`
       const { signal, out } = await evaluate(source, { DATABASE_URL: database.url })
       expect(signal).toBe('SIGKILL')
-      // On a server it may go on for a moment.
+      // A server may continue it for a moment.
       await until(() => isQuiet(database))
       const count = await records(database)
       expect([0, USERS * CHANGES]).toContain(count)

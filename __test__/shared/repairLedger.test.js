@@ -21,7 +21,7 @@ TestDatabase.reuse()
 
 const APPLY = { apply: true }
 const NEXT_YEAR = new Date(Math.floor(Date.now() / 1000) * 1000 + 365 * DAY_MS)
-/** The same, read as seconds. */
+/** The same time, read as seconds. */
 const IN_SECONDS = new Date(NEXT_YEAR.getTime() / 1000)
 
 /** What can be repaired: the rows, and each change as `[row, column, before, after, message]`. */
@@ -72,7 +72,7 @@ const REPAIRS = {
 
 /** User `u` with such rows, and user `v` with a grant `v`. */
 async function withRows({ credits = [], tasks = [] }) {
-  // Which times in another unit would leave unclear.
+  // Times in another unit would make the unit unclear.
   const database = await TestDatabase.fresh({ timestampUnit: 'ms' })
   for (const id of ['u', 'v']) await database.user(id)
   await addRows(database, 'credit', [grant('v', 1, 1, { user_id: 'v' })])
@@ -83,7 +83,7 @@ async function withRows({ credits = [], tasks = [] }) {
 
 const metadataOf = async (database, id) => JSON.parse((await creditRow(database, id)).metadata)
 
-/** A time as a row's metadata has it. */
+/** A time in the form of a row's metadata. */
 const written = (value) => (value instanceof Date ? value.toISOString() : value)
 
 describe.each(Object.entries(REPAIRS))('repairLedger: %s', (kind, { credits, tasks, changes, balance }) => {
@@ -133,7 +133,7 @@ describe.each(Object.entries(REPAIRS))('repairLedger: %s', (kind, { credits, tas
     expect(await database.everything()).toEqual(after)
   })
 
-  test("is left alone in another user's books", async () => {
+  test('is not changed for another user', async () => {
     const database = await withRows({ credits, tasks })
     const before = await database.everything()
     expect(await database.credits.repairLedger({ userId: 'v', apply: true })).toEqual({
@@ -153,7 +153,7 @@ describe.each(Object.entries(REPAIRS))('repairLedger: %s', (kind, { credits, tas
     ['an empty text', '', /^\{"metadata":"","repaired":/],
     ['a list', '[1, 2]', /^\{"metadata":\[1,2\],"repaired":/],
     ['an earlier repair', '{"repaired":[{"at":"2025"}],"a":1}', /^\{"repaired":\[\{"at":"2025"\},\{"kind":/],
-    ["the app's own", '{"repaired":"yes","a":1}', /^\{"repaired":\["yes",\{"kind":/],
+    ["the app's own key repaired", '{"repaired":"yes","a":1}', /^\{"repaired":\["yes",\{"kind":/],
   ])('keeps what a row had in its metadata: %s', async (_, metadata, expectedText) => {
     const [id] = changes[0]
     const database = await withRows({
@@ -186,7 +186,7 @@ describe.each(Object.entries(REPAIRS))('repairLedger: %s', (kind, { credits, tas
   })
 })
 
-describe('repairLedger leaves as it is, to the last byte,', () => {
+describe('repairLedger does not change', () => {
   const uncertain = Object.entries(DAMAGES).filter(([kind]) => !(kind in REPAIRS))
 
   test.each(uncertain)('%s', async (_, damage) => {
@@ -201,7 +201,7 @@ describe('repairLedger leaves as it is, to the last byte,', () => {
 
   test.each([
     [
-      'what came back twice, of a user with a charge that can not be read',
+      'credits that were refunded twice to a user with an unreadable charge',
       {
         credits: [
           ...REPAIRS['refunded-more-than-once'].credits,
@@ -218,11 +218,11 @@ describe('repairLedger leaves as it is, to the last byte,', () => {
       { credits: [grant('g', 10, 6), charge('c', 6, [['g', 4]])], tasks: failed },
     ],
     [
-      'a failed task whose grant is not right',
+      'a failed task whose grant does not add up',
       { credits: [grant('g', 10, 1), charge('c', 6, [['g', 6]])], tasks: failed },
     ],
     [
-      'a failed task whose grant is gone',
+      'a failed task whose grant was deleted',
       {
         credits: [
           grant('g', 10, 7),
@@ -235,26 +235,26 @@ describe('repairLedger leaves as it is, to the last byte,', () => {
       },
     ],
     [
-      'what came back twice, of a grant that is not over-full: it may be meant so',
+      'credits that were refunded twice to a grant that does not hold more than was granted',
       DAMAGES['refunded-more-than-once'],
     ],
     [
-      'an over-full grant that no refund explains',
+      'a grant with excess credits that no refund explains',
       { credits: [grant('g', 100, 115), refunded('r', 1, [['g', 1]])] },
     ],
     [
-      'an over-full grant with a charge that does not add up',
+      'a grant with excess credits and a charge that does not add up',
       { credits: [grant('g', 100, 110), refunded('r', 10, [['g', 10]]), charge('c', 16, [['g', 20]])] },
     ],
     [
-      'a task that has failed just now: its refund may be under way',
+      'a task that failed a moment ago, whose refund may be under way',
       {
         credits: [grant('g', 10, 4), charge('c', 6, [['g', 6]])],
         tasks: [taskRow('t', 'failed', 'c', { updated_at: new Date() })],
       },
     ],
     [
-      'a failed task whose charge paid for a delivered one too',
+      'a failed task whose charge a delivered task names too',
       {
         credits: [grant('g', 10, 4), charge('c', 6, [['g', 6]])],
         tasks: [...failed, taskRow('other', 'completed', 'c')],
@@ -267,7 +267,10 @@ describe('repairLedger leaves as it is, to the last byte,', () => {
         tasks: [...failed, taskRow('other', 'completed', null)],
       },
     ],
-    ['a time that is wrong in another way', { credits: [grant('g', 9, 9, { expires_at: new Date(0) })] }],
+    [
+      'a time that is wrong but not in another unit',
+      { credits: [grant('g', 9, 9, { expires_at: new Date(0) })] },
+    ],
     ['a time of a task', { tasks: [taskRow('t', 'completed', null, { created_at: IN_SECONDS })] }],
   ])('%s', async (_, rows) => {
     const database = await withRows(rows)
@@ -278,10 +281,10 @@ describe('repairLedger leaves as it is, to the last byte,', () => {
 })
 
 describe('repairLedger', () => {
-  test('repairLedger of one user does all three, one after the other', async () => {
+  test('repairs all three kinds for one user, one after the other', async () => {
     const database = await withRows({
       credits: [
-        // minted, and drawn on by a task that failed
+        // with excess credits, and drawn on by a task that failed
         grant('g', 100, 105, { expires_at: IN_SECONDS }),
         refunded('r', 10, [['g', 10]]),
         charge('c', 6, [['g', 6]], forTask('t')),
@@ -304,7 +307,7 @@ describe('repairLedger', () => {
     expect((await exactEntries(database.credits, 'u')).at(-1).balance).toBe(91)
   })
 
-  test('repairs beside what it leaves', async () => {
+  test('repairs some findings of a user and leaves others', async () => {
     const { credits } = REPAIRS['refunded-more-than-once']
     const database = await withRows({
       credits: [...credits, grant('odd', 5, 4)],
@@ -316,7 +319,7 @@ describe('repairLedger', () => {
     expect(await creditRow(database, 'odd')).toEqual(odd)
   })
 
-  test('repairs again what is damaged again, and remembers both', async () => {
+  test('repairs a row again that was damaged again, and records both repairs', async () => {
     const { credits } = REPAIRS['refunded-more-than-once']
     const database = await withRows({ credits })
     for (const times of [1, 2, 3]) {
@@ -327,8 +330,8 @@ describe('repairLedger', () => {
     }
   })
 
-  test('repairs the books of a user whose id no call takes', async () => {
-    // So long that no call takes it; on MySQL its mail address has to fit a column.
+  test('repairs a user whose id is too long for other calls', async () => {
+    // Too long for other calls; on MySQL the mail address must fit its column.
     const userId = 'u'.repeat(byStorage({ sqlite: 300, postgres: 300, mysql: 280 }))
     const { credits } = REPAIRS['refunded-more-than-once']
     const database = await withRows({})
@@ -338,7 +341,7 @@ describe('repairLedger', () => {
     expect(await findings(database.credits)).toEqual([])
   })
 
-  test('refunds a failed task so that it is told as refunded, not twice', async () => {
+  test('refunds a failed task, which later calls report as refunded', async () => {
     const { credits, tasks } = REPAIRS['failed-task-charged']
     const database = await withRows({ credits, tasks })
     await database.credits.repairLedger(APPLY)
@@ -355,7 +358,7 @@ describe('repairLedger', () => {
     )
   })
 
-  test('converts every time of a row', async () => {
+  test('converts each time of a row', async () => {
     const times = {
       created_at: IN_SECONDS,
       updated_at: IN_SECONDS,
@@ -377,7 +380,7 @@ describe('repairLedger', () => {
     expect(await findings(database.credits)).toEqual([])
   })
 
-  sqlite.test('converts milliseconds among seconds', async () => {
+  sqlite.test('converts milliseconds in a table of seconds', async () => {
     const database = await TestDatabase.fresh({ timestampUnit: 's' })
     await database.user('u', { id: 'g', credits: 9 })
     await database.sql('UPDATE credit SET expires_at = ?', NEXT_YEAR.getTime())
@@ -387,7 +390,7 @@ describe('repairLedger', () => {
     expect(await findings(database.credits)).toEqual([])
   })
 
-  test('repairLedger of a real database takes back what was minted, and leaves the rest', async () => {
+  test('removes only the excess credits of a real database', async () => {
     const database = await TestDatabase.fixture()
     const before = await kinds(database.credits)
     const { changes } = await database.credits.repairLedger()

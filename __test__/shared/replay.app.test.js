@@ -9,7 +9,7 @@ const { remaining } = require('../helpers/rows')
 const REPLAY = { replay: true }
 
 describe("replay returns what the app's own client wrote:", () => {
-  test('every task of a real app, for what it cost, and for nothing else', async () => {
+  test('each task of a real app, for its cost and for no other', async () => {
     const database = await TestDatabase.fixture()
     const { createMediaTask } = database.credits
     const before = await violations(database)
@@ -48,7 +48,7 @@ describe("replay returns what the app's own client wrote:", () => {
     expect(rows.map(({ id, replayed }) => [id, replayed])).toEqual(credit.map(({ id }) => [id, true]))
   })
 
-  test('an AI task, whose cost its charge tells', async () => {
+  test('an AI task, whose cost is that of its charge', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', { id: 'grant of u', credits: 50, transactionNo: '71' })
     const { createAITask } = database.credits

@@ -18,7 +18,7 @@ async function twoUsers() {
   return database
 }
 
-/** How many credits `u` and `v` have together. */
+/** The credits of `u` and `v` together. */
 async function sumOf({ credits: { getRemainingCredits } }) {
   return (await getRemainingCredits('u')) + (await getRemainingCredits('v'))
 }
@@ -28,10 +28,10 @@ describe.each(Object.entries(KEYED))(
   (name, { args, charges, taken }) => {
     staysSound()
 
-    /** What the users have after so many credits were charged, or granted. */
+    /** The credits of the users after this many were charged or granted. */
     const after = (credits) => 2000 + (charges ? -credits : credits)
 
-    test('the same call 20 times, one of them writes, and all return its row', async () => {
+    test('of 20 equal calls one writes, and all return its row', async () => {
       const database = await twoUsers()
       const settled = await atOnce(TIMES, () => database.credits[name](...args({}), REPLAY))
       expect(counted(settled)).toEqual({ accepted: 1, replayed: TIMES - 1 })
@@ -40,7 +40,7 @@ describe.each(Object.entries(KEYED))(
       expect(await sumOf(database)).toBe(after(10))
     })
 
-    test('50 keys, 6 times each, are written once each', async () => {
+    test('50 keys in 6 calls each are written once each', async () => {
       const database = await twoUsers()
       const call = (number) => database.credits[name](...args({ key: `k${number % 50}`, credits: 2 }), REPLAY)
       const settled = await atOnce(300, call)
@@ -70,7 +70,7 @@ describe.each(Object.entries(KEYED))(
       }
     })
 
-    test('beside calls that did not ask for a replay one writes, and only those are told that the key is taken', async () => {
+    test('beside calls without replay one call writes, and only those without replay are refused', async () => {
       const database = await twoUsers()
       const call = (number) => database.credits[name](...args({}), number % 2 ? REPLAY : {})
       const outcomes = (await atOnce(TIMES, call)).map(outcome)
@@ -115,12 +115,12 @@ describe.each(Object.entries(KEYED))(
   },
 )
 
-describe('with too few credits for both,', () => {
+describe('with too few credits for two calls,', () => {
   staysSound()
 
   const CHARGING = Object.entries(KEYED).filter(([, { charges }]) => charges)
 
-  test.each(CHARGING)('the same %s twice at once is made and replayed', async (name, { args }) => {
+  test.each(CHARGING)('two equal concurrent calls of %s are made and replayed', async (name, { args }) => {
     const database = await TestDatabase.fresh()
     for (let round = 0; round < 20; round++) {
       const userId = await database.user(`u${round}`, 10)

@@ -8,7 +8,7 @@ TestDatabase.reuse()
 
 const REPLAY = { replay: true }
 
-/** Users `u` and `v`, who have a grant of 50 each. */
+/** Users `u` and `v` with a grant of 50 each. */
 async function twoUsers() {
   const database = await TestDatabase.fresh()
   await database.user('u', { id: 'grant of u', credits: 50, transactionNo: '71' })
@@ -19,13 +19,13 @@ async function twoUsers() {
 describe.each(Object.entries(KEYED))('%s with replay', (name, { args, field, taken, charges, ...names }) => {
   staysSound()
 
-  /** The database of two users, and the call of key `k`, user `u` and 10 credits, or as said. */
+  /** The database of two users, and a call with key `k`, user `u` and 10 credits by default. */
   async function open() {
     const database = await twoUsers()
     return { database, make: (request, options) => database.credits[name](...args(request), options) }
   }
 
-  test('writes as without it, and the row does not say "replayed"', async () => {
+  test('writes the same row as without replay, without "replayed"', async () => {
     const { database, make } = await open()
     const first = await make({}, REPLAY)
     expect(first).toMatchObject({ [field]: 'k', userId: 'u' })
@@ -46,7 +46,7 @@ describe.each(Object.entries(KEYED))('%s with replay', (name, { args, field, tak
     }
   })
 
-  test('is the same call whatever else it says, and returns what the first one said', async () => {
+  test('returns the first row although other fields differ', async () => {
     const { database, make } = await open()
     const first = await make({ more: { [names.title]: 'first' } }, REPLAY)
     const again = await writingNothing(database, () => make({ more: { [names.title]: 'second' } }, REPLAY))
@@ -67,7 +67,7 @@ describe.each(Object.entries(KEYED))('%s with replay', (name, { args, field, tak
     expect(error).toMatchObject({ code: 'IDEMPOTENCY_CONFLICT', field, value: 'k', retryable: false })
   })
 
-  test('is off by default, and then the key is taken', async () => {
+  test('is off by default, and then refuses the second call', async () => {
     const { database, make } = await open()
     await make({}, REPLAY)
     for (const options of [undefined, {}, { replay: undefined }, { replay: false }]) {
@@ -76,7 +76,7 @@ describe.each(Object.entries(KEYED))('%s with replay', (name, { args, field, tak
     }
   })
 
-  test('returns the row though the balance would not pay for it any more', async () => {
+  test('returns the row although the balance is too small by now', async () => {
     const { database, make } = await open()
     const first = await make({}, REPLAY)
     const { getRemainingCredits, consumeCredits } = database.credits
@@ -87,7 +87,7 @@ describe.each(Object.entries(KEYED))('%s with replay', (name, { args, field, tak
     })
   })
 
-  test('a call that was refused has not used its key up', async () => {
+  test('can use the key of a call that was refused', async () => {
     const { database, make } = await open()
     for (const [request, code] of [
       [{ userId: 'nobody' }, 'USER_NOT_FOUND'],
@@ -100,7 +100,7 @@ describe.each(Object.entries(KEYED))('%s with replay', (name, { args, field, tak
     expect(await make({}, REPLAY)).not.toHaveProperty('replayed')
   })
 
-  test('knows a key by its exact text', async () => {
+  test('compares keys exactly', async () => {
     const { make } = await open()
     const keys = ['k', 'K', ' k', 'k ', 'ｋ', "k'", 'k"', 'k\\', 'k%', '_', 'é', 'e\u0301', '7', '07', '7.0']
     for (const key of keys) expect(await make({ key, credits: 1 }, REPLAY)).not.toHaveProperty('replayed')
@@ -109,7 +109,7 @@ describe.each(Object.entries(KEYED))('%s with replay', (name, { args, field, tak
     }
   })
 
-  test('refuses what it would refuse of a first call, though the key is there', async () => {
+  test('refuses invalid arguments although the key exists', async () => {
     const { database, make } = await open()
     await make({}, REPLAY)
     for (const [request, code, wrong] of [
@@ -146,7 +146,7 @@ describe.each([
     return { database, create, first, of }
   }
 
-  /** What may become of a task and its charge. */
+  /** What can happen to a task and its charge. */
   const LIVES = [
     ['made progress', async ({ of }) => of('updateTaskById')('t', { status: 'processing' })],
     ['failed and was refunded', async ({ of }) => of('updateTaskById')('t', { status: 'failed' })],
@@ -165,7 +165,7 @@ describe.each([
     ],
     ['was charged for a further step', async ({ of }) => of('chargeTask')('t', { credits: 5 })],
     [
-      'was charged for a step as dear as itself',
+      'was charged for a step of the same cost',
       async ({ of }) => of('chargeTask')('t', { credits: 10 }, { status: 'processing' }),
     ],
     ['had a free step', async ({ of }) => of('chargeTask')('t', { credits: 0 })],
@@ -179,7 +179,7 @@ describe.each([
       },
     ],
     [
-      'got a charge that the app made by itself',
+      "got a charge of the app's own code",
       async ({ database, of }) => {
         const metadata = { type: OF_MEDIA ? 'media-task-translation' : 'ai-task-translation', taskId: 't' }
         const { id } = await database.credits.consumeCredits({ userId: 'u', credits: 3, metadata })
@@ -189,7 +189,7 @@ describe.each([
     ['was deleted by the app', async ({ of }) => of('updateTaskById')('t', { deletedAt: new Date() })],
   ]
 
-  test.each(LIVES)('as it is now, after it %s', async (_, live) => {
+  test.each(LIVES)('as it is now after it %s', async (_, live) => {
     const opened = await withTask()
     const { database, create, first, of } = opened
     await live(opened)
@@ -217,7 +217,7 @@ describe.each([
     }
   })
 
-  test('the charge of a task of the other kind with the same id is not its own', async () => {
+  test('as itself beside a task of the other kind with the same id', async () => {
     const { database, create } = await withTask(10)
     const { createAITask, createMediaTask } = database.credits
     const other = OF_MEDIA
@@ -249,7 +249,7 @@ describe('a charge with a transactionNo is replayed', () => {
         await updateMediaTaskById('t', { status: 'failed' })
       },
     ],
-  ])('as it is now, after it %s', async (_, live) => {
+  ])('as it is now after it %s', async (_, live) => {
     const database = await twoUsers()
     const charge = (credits) =>
       database.credits.consumeCredits({ userId: 'u', credits, transactionNo: '88' }, REPLAY)
@@ -269,7 +269,7 @@ describe('a grant with a transactionNo is replayed', () => {
   const grant = (database, more) =>
     database.credits.createCredit({ userId: 'u', credits: 20, transactionNo: '99', ...more }, REPLAY)
 
-  test('a grant is replayed as it is now, after some of it was spent and it has expired', async () => {
+  test('as it is now after some of it was spent and it has expired', async () => {
     const database = await twoUsers()
     const { id } = await grant(database, { expiresAt: new Date(Date.now() + DAY_MS) })
     await database.credits.consumeCredits({ userId: 'u', credits: 15 })
@@ -282,7 +282,7 @@ describe('a grant with a transactionNo is replayed', () => {
     })
   })
 
-  test('a replay makes no second grant, whatever expiry the second webhook says', async () => {
+  test('once although the second webhook has another expiry', async () => {
     const database = await twoUsers()
     const { id, expiresAt } = await grant(database)
     const later = { expiresAt: new Date(Date.now() + DAY_MS), description: 'again', status: 'expired' }
@@ -311,7 +311,7 @@ describe('a transactionNo', () => {
     })
   })
 
-  test.each(['consumeCredits', 'createCredit'])('is needed for %s with replay', async (name) => {
+  test.each(['consumeCredits', 'createCredit'])('is required for %s with replay', async (name) => {
     const database = await twoUsers()
     for (const key of [{}, { transactionNo: undefined }, { transactionNo: null }]) {
       const call = () => database.credits[name]({ userId: 'u', credits: 5, ...key }, REPLAY)
@@ -323,7 +323,7 @@ describe('a transactionNo', () => {
   })
 })
 
-test('a grant with an id of its own is known by its number', async () => {
+test('a grant with its own id is replayed by its transactionNo', async () => {
   const database = await TestDatabase.fresh()
   await database.user('u')
   const { createCredit } = database.credits

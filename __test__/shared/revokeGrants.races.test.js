@@ -23,7 +23,7 @@ async function withOrder() {
   return database
 }
 
-test('of many calls with one key at once, on two connections, one takes', async () => {
+test('of many concurrent revocations with one key on two connections one writes', async () => {
   const database = await withOrder()
   const second = connect({ url: database.url })
   const made = await atOnce(20, (at) =>
@@ -35,7 +35,7 @@ test('of many calls with one key at once, on two connections, one takes', async 
   expect(await remaining(database)).toMatchObject({ own: 70 })
 })
 
-test('many totals, a dispute and its end at once, while tasks are charged and fail', async () => {
+test('concurrent revocations of totals, a dispute and its end keep the invariants while tasks are charged and fail', async () => {
   const database = await withOrder()
   const { createMediaTask, updateMediaTaskById, revokeGrants, restoreGrants } = database.credits
   await Promise.all([1, 2, 3, 4].map((at) => createMediaTask(task(`t${at}`, 'u'), 10)))
@@ -52,7 +52,7 @@ test('many totals, a dispute and its end at once, while tasks are charged and fa
   expect(await remaining(database)).toEqual({ own: 40, other: 50 })
 })
 
-test('two processes deliver the same refunds', async () => {
+test('the same revocations by two processes are written once', async () => {
   const database = await withOrder()
   await database.credits.consumeCredits({ userId: 'u', credits: 90 })
   const calls = [20, 60, 40].map((total) => [
@@ -69,7 +69,7 @@ test('two processes deliver the same refunds', async () => {
   expect(await database.credits.getRemainingCredits('u')).toBe(0)
 })
 
-test('kill -9 in the middle leaves whole revocations, which can be delivered again', async () => {
+test('kill -9 leaves whole revocations, which can be repeated', async () => {
   const database = await withOrder()
   const orders = Array.from({ length: 40 }, (_, at) => `o${at}`)
   await database.user('v', ...orders.map((orderNo) => ({ credits: 10, orderNo })))

@@ -45,8 +45,8 @@ test.each([
   ['a reason with a NUL', ORDER, { ...OPTIONS, reason: 'a\0b' }, 'INVALID_ARGUMENT'],
   ['another recover', ORDER, { ...OPTIONS, recover: 'all' }, 'INVALID_ARGUMENT'],
   ['a flag', ORDER, { ...OPTIONS, recover: true }, 'INVALID_ARGUMENT'],
-  ['an option that there is not', ORDER, { ...OPTIONS, replay: true }, 'UNKNOWN_FIELD'],
-])('revokeGrants with %s', async (_, target, options, code) => {
+  ['an unknown option', ORDER, { ...OPTIONS, replay: true }, 'UNKNOWN_FIELD'],
+])('revokeGrants refuses %s', async (_, target, options, code) => {
   const database = opened()
   const error = await refusal(database, () => database.credits.revokeGrants(target, options))
   expect(error).toMatchObject({ code, retryable: false })
@@ -60,7 +60,7 @@ test.each([
   ['a target that does not exist', ['none', { orderNo: 'none' }], 'GRANT_NOT_FOUND'],
   ['a target that is not an object', ['none', 'order'], 'INVALID_ARGUMENT'],
   ['two targets', ['none', { ...ORDER, creditId: 'g' }], 'INVALID_ARGUMENT'],
-])('restoreGrants with %s', async (_, args, code) => {
+])('restoreGrants refuses %s', async (_, args, code) => {
   const database = opened()
   const error = await refusal(database, () => database.credits.restoreGrants(...args))
   expect(error).toMatchObject({ code, retryable: false })

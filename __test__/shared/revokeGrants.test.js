@@ -9,7 +9,7 @@ staysSound()
 TestDatabase.reuse()
 
 const IN_A_DAY = new Date(Date.now() + 86_400_000)
-// Whole seconds, which every database keeps.
+// Whole seconds, which each database stores.
 const A_DAY_AGO = new Date(Math.floor(Date.now() / 1000) * 1000 - 86_400_000)
 const ORDER = { orderNo: 'order' }
 
@@ -38,7 +38,7 @@ async function isUnderstood({ credits }) {
 }
 
 describe('two orders of a user', () => {
-  /** Each order is charged back or refunded in part; what is left of both can be spent. */
+  /** Each order is charged back or refunded in part; the rest of both can be spent. */
   test.each([
     ['none of it', { total: 0 }, 50],
     ['a part', { total: 10 }, 40],
@@ -62,7 +62,7 @@ describe('two orders of a user', () => {
 
   test.each([
     ['restored', ({ restoreGrants }) => restoreGrants('b')],
-    ['given back by a task', (credits) => fail({ credits })],
+    ['refunded by a task', (credits) => fail({ credits })],
   ])('what one took from the other and is %s goes to what the other owes first', async (_, giveBack) => {
     const database = await withOrder()
     const { revokeGrants, getRemainingCredits } = database.credits
@@ -78,7 +78,7 @@ describe('two orders of a user', () => {
   })
 })
 
-test('a chargeback of all comes again after its credits were granted anew', async () => {
+test('a chargeback that is repeated after its credits were regranted changes nothing', async () => {
   const database = await withOrder()
   const { revokeGrants, restoreGrants } = database.credits
   await revokeGrants(ORDER, { transactionNo: 'a' })
@@ -95,7 +95,7 @@ const rowOf = async (database, number) => {
 }
 
 describe('a refund of a part', () => {
-  test('is drawn from what is left of the order', async () => {
+  test('is taken from the rest of the order', async () => {
     const database = await withOrder()
     const standing = await database.credits.revokeGrants(ORDER, {
       total: 30,
@@ -118,7 +118,7 @@ describe('a refund of a part', () => {
     expect(await isUnderstood(database)).toContainEqual(['revocation', -30])
   })
 
-  test('comes to the largest total, and not to their sum', async () => {
+  test('counts with the largest total, and not with the sum', async () => {
     const database = await withOrder()
     const { revokeGrants } = database.credits
     const totals = [30, 55, 20, 55, 60]
@@ -137,7 +137,7 @@ describe('a refund of a part', () => {
     await isUnderstood(database)
   })
 
-  test('of more than is left: what comes back goes there first, and the rest can be spent', async () => {
+  test('of more than is left takes later refunds first, and the rest of them can be spent', async () => {
     const database = await withOrder()
     const revoked = await database.credits.revokeGrants(ORDER, { total: 75, transactionNo: 'r' })
     expect(all(revoked)).toEqual([60, 40, 15, 0])
@@ -153,7 +153,7 @@ describe('a refund of a part', () => {
     await isUnderstood(database)
   })
 
-  test('whose rest the app gives back by itself can not be spent either', async () => {
+  test('also takes credits that the app refunds by itself', async () => {
     const database = await withOrder()
     await database.credits.revokeGrants(ORDER, { total: 75, transactionNo: 'r' })
     const { credit_id: id } = (await database.sql("SELECT credit_id FROM media_tasks WHERE id = 't'"))[0]
@@ -168,7 +168,7 @@ describe('a refund of a part', () => {
 })
 
 describe('a dispute', () => {
-  test('withdraws the grant, which keeps what was left of it', async () => {
+  test('withdraws the grant, whose row keeps its remaining credits', async () => {
     const database = await withOrder()
     expect(all(await database.credits.revokeGrants({ creditId: 'own' }, { transactionNo: 'd' }))).toEqual([
       60, 40, 40, 0,
@@ -184,7 +184,7 @@ describe('a dispute', () => {
     expect(await isUnderstood(database)).toContainEqual(['revocation', -60])
   })
 
-  test('takes what was spent from other grants, and gives it back when a task fails', async () => {
+  test('takes spent credits from other grants, and returns them when a task fails', async () => {
     const database = await withOrder()
     const options = { transactionNo: 'd', recover: 'available' }
     expect(all(await database.credits.revokeGrants(ORDER, options))).toEqual([100, 40, 0, 0])
@@ -195,7 +195,7 @@ describe('a dispute', () => {
     await isUnderstood(database)
   })
 
-  test('takes as much as there is', async () => {
+  test('takes at most the balance', async () => {
     const database = await withOrder()
     await database.credits.consumeCredits({ userId: 'u', credits: 90 })
     const options = { transactionNo: 'd', recover: 'available' }
@@ -204,7 +204,7 @@ describe('a dispute', () => {
     await isUnderstood(database)
   })
 
-  test('of a subscription is one of all its periods, beside one of a period', async () => {
+  test('of a subscription withdraws all its periods, beside a dispute of one period', async () => {
     const database = await TestDatabase.fresh()
     const period = (number) => ({ id: `p${number}`, credits: 10, orderNo: `o${number}`, subscriptionNo: 's' })
     await database.user('u', period(1), period(2), 7)
@@ -220,7 +220,7 @@ describe('a dispute', () => {
 })
 
 describe('restoreGrants', () => {
-  test('goes back to the largest total that stands, and once', async () => {
+  test('restores the grants to the largest remaining total, once', async () => {
     const database = await withOrder()
     const { revokeGrants, restoreGrants } = database.credits
     await revokeGrants(ORDER, { transactionNo: 'd', recover: 'available' })
@@ -230,7 +230,7 @@ describe('restoreGrants', () => {
     expect(await restoreGrants('d')).toMatchObject({ revoked: 30, replayed: true })
     expect(await restoreGrants('r')).toEqual({ revoked: 0, spent: 40, outstanding: 0, remaining: 60 })
     expect(await creditRow(database, 'own')).toMatchObject({ status: 'active', deleted_at: null })
-    // The call that was ended stays so.
+    // The revocation stays ended.
     expect(await revokeGrants(ORDER, { transactionNo: 'd', recover: 'available' })).toMatchObject({
       ...{ revoked: 0, replayed: true },
     })
@@ -238,7 +238,7 @@ describe('restoreGrants', () => {
     await isUnderstood(database)
   })
 
-  test('what came back meanwhile comes back too', async () => {
+  test('restores credits that were refunded meanwhile too', async () => {
     const database = await withOrder()
     await database.credits.revokeGrants(ORDER, { transactionNo: 'd' })
     await fail(database)
@@ -247,7 +247,7 @@ describe('restoreGrants', () => {
     await isUnderstood(database)
   })
 
-  test('is remembered if it comes first', async () => {
+  test('is recorded if it comes before its revocation', async () => {
     const database = await withOrder()
     const { revokeGrants, restoreGrants } = database.credits
     expect(await restoreGrants('d', ORDER)).toEqual({ revoked: 0, spent: 40, outstanding: 0, remaining: 60 })
@@ -258,8 +258,8 @@ describe('restoreGrants', () => {
   })
 })
 
-describe('what other code has done', () => {
-  test('a grant that the app withdrew is not given back by a call that ends', async () => {
+describe('changes by other code:', () => {
+  test('a grant that the app withdrew is not restored by restoreGrants', async () => {
     const database = await withOrder()
     await database.sql("UPDATE credit SET status = 'deleted' WHERE id = 'own'")
     const { revokeGrants, restoreGrants } = database.credits
@@ -268,7 +268,7 @@ describe('what other code has done', () => {
     expect(await creditRow(database, 'own')).toMatchObject({ status: 'deleted', remaining_credits: 60 })
   })
 
-  test('the status revoked with nothing left is a withdrawal, for audits and statements too', async () => {
+  test('the status revoked with nothing left counts as a withdrawal, for audits and statements too', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u')
     await addRows(database, 'credit', [
@@ -282,7 +282,7 @@ describe('what other code has done', () => {
     ])
     const standing = await database.credits.revokeGrants(ORDER, { transactionNo: 'd', recover: 'available' })
     expect(all(standing)).toEqual([100, 0, 0, 0])
-    // What the rows no longer add up to is not this test's.
+    // This test does not check whether the rows add up.
     await database.sql("UPDATE credit SET remaining_credits = 70 WHERE id = 'g'")
   })
 
@@ -298,7 +298,7 @@ describe('what other code has done', () => {
     expect(found).toEqual(['revocation-differs'])
   })
 
-  test("a call's row is no charge that a task may name, or that refundCredits gives back", async () => {
+  test('the row of a revocation is no charge that a task can name or refundCredits can refund', async () => {
     const database = await withOrder()
     await database.credits.revokeGrants(ORDER, { total: 30, transactionNo: 'r' })
     const { id } = await rowOf(database, 'r')

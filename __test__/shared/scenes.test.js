@@ -13,7 +13,7 @@ const PAID = { exceptScenes: ['gift'] }
 const GIFTS = { scenes: ['gift'] }
 const inDays = (days) => new Date(Math.floor(Date.now() / 1000) * 1000 + days * DAY_MS)
 
-/** In the default order: a gift that expires first, what was bought, a grant of no scene, a gift for ever. */
+/** In the default order: a gift that expires first, a payment, a grant without a scene, a gift that never expires. */
 const GRANTS = [
   { id: 'gift', credits: 10, expiresAt: inDays(1), createdAt: inDays(-2) },
   { id: 'paid', credits: 20, transactionScene: 'payment', expiresAt: inDays(2), createdAt: inDays(-1) },
@@ -29,7 +29,7 @@ async function withGrants(grants = GRANTS) {
 
 const theFirst = async (all) => (await all)[0]
 
-/** Every function that charges: what it takes of `u`, as a row with the charge's id. */
+/** Each function that charges: charges `u`, and returns a row with the charge's id. */
 const CHARGES = {
   consumeCredits: async ({ consumeCredits }, credits, options) =>
     (await consumeCredits({ userId: 'u', credits }, options)).id,
@@ -64,7 +64,7 @@ describe.each(Object.entries(CHARGES))('%s', (_, charge) => {
     expect(await remaining(database)).toEqual({ gift: 10, paid: 0, none: 3, always: 7 })
   })
 
-  test('is refused where they do not cover it, and says what there is', async () => {
+  test('is refused if these credits do not suffice, with their sum', async () => {
     const database = await withGrants()
     const error = await charge(database.credits, 18, GIFTS).catch((error) => error)
     expect(error).toMatchObject({
@@ -77,7 +77,7 @@ describe.each(Object.entries(CHARGES))('%s', (_, charge) => {
     expect(await remaining(database)).toEqual({ gift: 10, paid: 20, none: 5, always: 7 })
   })
 
-  test('knows what earlier charges have left of them', async () => {
+  test('counts what earlier charges have drawn from these credits', async () => {
     const database = await withGrants()
     const { consumeCredits } = database.credits
     await consumeCredits({ userId: 'u', credits: 9 }, GIFTS)
@@ -88,14 +88,14 @@ describe.each(Object.entries(CHARGES))('%s', (_, charge) => {
   })
 })
 
-test('a charge of all credits that is refused says no other balance', async () => {
+test('a refused charge of all credits has no separate balance in its error', async () => {
   const database = await withGrants()
   const error = await refusal(database, () => CHARGES.consumeCredits(database.credits, 43))
   expect(error).toMatchObject({ code: POOR, required: 43, available: 42 })
   expect(error).not.toHaveProperty('balance')
 })
 
-test('scenes are taken to the letter, and null is none', async () => {
+test('scenes are compared exactly, and null is no filter', async () => {
   const database = await withGrants()
   const { getRemainingCredits } = database.credits
   const has = (options) => getRemainingCredits('u', options)
@@ -122,7 +122,7 @@ test('quoteCredits and getBalance are about the credits that may pay', async () 
   expect([credits, grants.map(({ creditId }) => creditId)]).toEqual([25, ['paid', 'none']])
 })
 
-test('what a filtered charge took goes back to where it came from', async () => {
+test('a charge with scenes is refunded to the grants that it drew on', async () => {
   const database = await withGrants()
   const { createMediaTask, updateMediaTaskById, settleMediaTask } = database.credits
   await createMediaTask(task('t', 'u'), 24, PAID)
@@ -132,7 +132,7 @@ test('what a filtered charge took goes back to where it came from', async () => 
   expect(await remaining(database)).toEqual({ gift: 10, paid: 20, none: 5, always: 7 })
 })
 
-test('a settlement that draws more chooses too, and in the order of the connection', async () => {
+test('a settlement that draws more respects scenes and the drawOrder of the connection', async () => {
   const database = await withGrants()
   const { createMediaTask, settleMediaTask, consumeCredits, settleCredits } = database.credits
   await createMediaTask(task('t', 'u'), 18, PAID)
@@ -148,7 +148,7 @@ test('a settlement that draws more chooses too, and in the order of the connecti
   expect(await remaining(database)).toMatchObject({ gift: 9, always: 6 })
 })
 
-test('a batch mixes requests that choose and those that do not, each on what the others leave', async () => {
+test('a batch mixes items with and without scenes, each on what the items before leave', async () => {
   const database = await withGrants()
   const { createMediaTasks, getRemainingCredits } = database.credits
   const items = (...costs) =>
@@ -168,10 +168,10 @@ test('a batch mixes requests that choose and those that do not, each on what the
   expect(await getRemainingCredits('u')).toBe(42 - 8 - 5)
 })
 
-describe('at once', () => {
+describe('concurrent charges:', () => {
   test.each([
-    ['filtered charges take what may pay, and no more', PAID, 25],
-    ['gifts alone pay for gifts', GIFTS, 17],
+    ['charges with scenes draw only on credits that may pay', PAID, 25],
+    ['only gifts pay for charges of gifts', GIFTS, 17],
   ])('%s', async (_, options, most) => {
     const database = await withGrants()
     const settled = await atOnce(40, () => CHARGES.consumeCredits(database.credits, 1, options))
@@ -180,7 +180,7 @@ describe('at once', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(42 - most)
   })
 
-  test('two processes and charges of all credits draw each credit once', async () => {
+  test('two processes and charges without scenes draw each credit once', async () => {
     const database = await withGrants()
     const charges = (options) => Array(15).fill(['consumeCredits', { userId: 'u', credits: 1 }, options])
     const outcomes = await inProcesses(database, charges(PAID), charges(GIFTS), charges({}))
@@ -189,7 +189,7 @@ describe('at once', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(42 - (45 - refused.length))
   })
 
-  test("the app's own client changes what a grant is, and the next charge knows", async () => {
+  test("the next charge sees the scene that the app's own client has changed", async () => {
     const database = await withGrants()
     await CHARGES.consumeCredits(database.credits, 1, PAID)
     await database.sql("UPDATE credit SET transaction_scene = 'gift' WHERE id = 'paid'")
@@ -201,7 +201,7 @@ describe('at once', () => {
 })
 
 describe('drawOrder', () => {
-  /** What `work` comes to on a connection with this order. */
+  /** The result of `work` on a connection with this order. */
   async function inOrder(database, drawOrder, work) {
     const connection = connect({ url: database.url, drawOrder })
     try {
@@ -216,7 +216,7 @@ describe('drawOrder', () => {
     ['age', ['age'], ['none', 'always', 'gift', 'paid']],
     ['gifts first', [{ scenes: ['gift'] }], ['gift', 'always', 'paid', 'none']],
     ['gifts first, older ones before', [{ scenes: ['gift'] }, 'age'], ['always', 'gift', 'none', 'paid']],
-    ['what was paid last', [{ scenes: ['gift', 'payment'] }], ['gift', 'always', 'paid', 'none']],
+    ['payments last', [{ scenes: ['gift', 'payment'] }], ['gift', 'always', 'paid', 'none']],
     ['expiry, then scenes', ['expiry', { scenes: ['payment'] }], ['gift', 'paid', 'none', 'always']],
   ])('%s', async (_, drawOrder, expected) => {
     const database = await withGrants()
@@ -230,7 +230,7 @@ describe('drawOrder', () => {
     expect(said).toEqual([expected, expected, expected])
   })
 
-  test('holds for what is taken from other grants for a payment that was charged back', async () => {
+  test('applies to the recovery of a payment that was charged back', async () => {
     for (const [scene, expected] of [
       ['gift', { gift: 5, paid: 20 }],
       ['payment', { gift: 10, paid: 15 }],
@@ -250,7 +250,7 @@ describe('drawOrder', () => {
     }
   })
 
-  test('holds for every function that charges, with scenes too', async () => {
+  test('applies to each function that charges, with scenes too', async () => {
     for (const charge of Object.values(CHARGES)) {
       const database = await withGrants()
       const id = await inOrder(database, ['age'], (credits) => charge(credits, 8, GIFTS))
@@ -261,7 +261,7 @@ describe('drawOrder', () => {
     }
   })
 
-  test('each connection has its own, on the same database', async () => {
+  test('can differ between connections to one database', async () => {
     const database = await withGrants()
     const orders = [['age'], [{ scenes: ['payment'] }], ['expiry']]
     const firsts = []
@@ -272,7 +272,7 @@ describe('drawOrder', () => {
     expect(firsts).toEqual(['none', 'paid', 'gift', 'none', 'paid', 'gift'])
   })
 
-  test('a charge over very many grants, oldest first', async () => {
+  test('charges many grants, oldest first', async () => {
     const MANY = 60
     const grants = Array.from({ length: MANY }, (_, at) => ({
       id: `g${at}`,

@@ -38,7 +38,7 @@ function chargedTasks(database) {
 }
 
 describe("charges that the app's own models wrote", () => {
-  test("the app's charges in a real database are settled to half, all at once and each twice, and fail", async () => {
+  test('are settled to half in a real database, concurrently and each twice, and then fail', async () => {
     const database = await TestDatabase.fixture()
     const { settleMediaTask, updateMediaTaskById, getMediaTaskCharges } = database.credits
     const before = await violations(database)
@@ -60,7 +60,7 @@ describe("charges that the app's own models wrote", () => {
     expect(await violations(database)).toEqual(before)
   })
 
-  test("the app's charges in a real database are refunded, those of translations too", async () => {
+  test('are refunded in a real database, those of translations too', async () => {
     const database = await TestDatabase.fixture()
     const before = await violations(database)
     const charges = await database.sql(
@@ -71,11 +71,11 @@ describe("charges that the app's own models wrote", () => {
     const back = await Promise.all(charges.map(({ id }) => database.credits.refundCredits(id)))
     expect(back.map(({ refund }) => refund.credits)).toEqual(charges.map(({ charged }) => charged))
     expect(back.flatMap(({ refund }) => refund.skipped)).toEqual([])
-    // A task whose translation was refunded has not failed, and one that failed has nothing active.
+    // A task whose translation was refunded has not failed, and a failed one has no active charge.
     expect(await violations(database)).toEqual(before)
   })
 
-  test('give back what was drawn last', async () => {
+  test('return the last draws first', async () => {
     const database = await withGrants()
     const metadata = JSON.stringify({ type: 'media-task', taskId: 't', outputType: 'subtitle' })
     const charge = await appCharge(database, 'u', 10, metadata)
@@ -95,7 +95,7 @@ describe("charges that the app's own models wrote", () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test("the app's charges whose items say no more than the grant and the number are settled", async () => {
+  test('are settled if their items have only a grant and a number', async () => {
     const database = await withGrants()
     const charge = await appCharge(database, 'u', 10)
     await taskOf(database, charge)
@@ -113,7 +113,7 @@ describe("charges that the app's own models wrote", () => {
   })
 
   postgres.test(
-    "charges of the app's own transactions are refunded in part while it goes on charging",
+    "charges of the app's own transactions are refunded in part while the app continues to charge",
     async () => {
       const { clientOf } = require('../helpers/postgres')
       const ROUNDS = 8
@@ -152,7 +152,7 @@ describe("the app's own refund", () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('is the last: afterwards nothing is settled, and nothing goes back', async () => {
+  test('is final: afterwards nothing is settled or refunded', async () => {
     const database = await withGrants()
     const charge = await appCharge(database, 'u', 10)
     await taskOf(database, charge)

@@ -36,7 +36,7 @@ async function withTwo(database, use) {
   }
 }
 
-/** `CALLS` calls at once, every other one on another connection: how each came out. */
+/** `CALLS` concurrent calls, every other one on another connection: the outcome of each. */
 function atOnce(database, call) {
   return withTwo(database, (two) =>
     Promise.allSettled(Array.from({ length: CALLS }, (_, at) => call(two[at % 2], at))),
@@ -60,7 +60,7 @@ describe('many settlements of one task at once', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('exactly one of many settlements to different numbers wins', async () => {
+  test('exactly one of several different amounts wins', async () => {
     const { database, charge } = await withTask()
     const settled = await atOnce(database, ({ settleMediaTask }, at) => settleMediaTask('t', at + 5))
     expect(counted(settled)).toEqual({ accepted: 1, SETTLE_CONFLICT: CALLS - 1 })
@@ -71,13 +71,13 @@ describe('many settlements of one task at once', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('refunds of a part and of all: nothing goes back twice', async () => {
+  test('beside partial and full refunds return no credit twice', async () => {
     const { database, charge } = await withTask()
     const settled = await atOnce(database, ({ refundCredits }, at) =>
       at % 3 === 0 ? refundCredits(charge) : refundCredits(charge, 12),
     )
     const back = returned(settled).filter((credits) => credits > 0)
-    // All of it; or a part, and then the rest.
+    // The whole charge; or a part, and then the rest.
     expect([[30], [12, 18]]).toContainEqual(back)
     expect(Object.keys(counted(settled)).filter((what) => what !== 'SETTLE_CONFLICT')).toEqual(['accepted'])
     expect(await remaining(database)).toEqual(ALL)
@@ -87,7 +87,7 @@ describe('many settlements of one task at once', () => {
 
 describe('a task that is settled and fails at the same moment', () => {
   test.each([0, 12, 30])(
-    'of 20 settlements to %d and failures at once everything goes back once',
+    'is refunded once for 20 concurrent settlements to %d and failures',
     async (credits) => {
       const { database } = await withTask()
       const settled = await atOnce(database, ({ settleMediaTask, updateMediaTaskById }, at) =>
@@ -102,7 +102,7 @@ describe('a task that is settled and fails at the same moment', () => {
     },
   )
 
-  test('20 tasks, each settled, failed and settled otherwise, while others are charged', async () => {
+  test('keeps the invariants for 20 tasks that are settled to two amounts and failed, while others are charged', async () => {
     const { database } = await withTask()
     await database.user('v', ...Array(30).fill(20))
     const { createMediaTask, settleMediaTask, updateMediaTaskById, consumeCredits } = database.credits
@@ -124,7 +124,7 @@ describe('a task that is settled and fails at the same moment', () => {
 })
 
 postgres.test.each(['serializable', 'repeatable read'])(
-  'all this of ten tasks of one user, where transactions are %s by default',
+  'keeps the invariants with transactions that are %s by default',
   async (isolation) => {
     const database = await TestDatabase.fresh()
     const { name } = database.store
@@ -150,7 +150,7 @@ postgres.test.each(['serializable', 'repeatable read'])(
   },
 )
 
-test('two processes settle the same tasks to different numbers: each task has one winner', async () => {
+test('if two processes settle the same tasks to different amounts, one wins for each task', async () => {
   const TASKS = 40
   const database = await TestDatabase.fresh()
   await database.user('u', ...Array(10).fill(100))
@@ -175,7 +175,7 @@ test('two processes settle the same tasks to different numbers: each task has on
   expect(await violations(database)).toEqual([])
 })
 
-test('two processes settle and fail the same tasks: everything goes back once', async () => {
+test('if two processes settle and fail the same tasks, each charge is refunded once', async () => {
   const TASKS = 40
   const database = await TestDatabase.fresh()
   await database.user('u', ...Array(10).fill(100))
@@ -199,7 +199,7 @@ test('two processes settle and fail the same tasks: everything goes back once', 
   expect(await violations(database)).toEqual([])
 })
 
-test('kill -9 of a process that settles: what it was told is so, and the rest can be settled once', async () => {
+test('after kill -9 of a process that settles, acknowledged settlements are written, and the rest can be settled once', async () => {
   const TASKS = 60
   const database = await TestDatabase.fresh()
   await database.user('u', ...Array(12).fill(100))

@@ -19,7 +19,7 @@ async function withCharge(metadata) {
 describe('a charge whose metadata is', () => {
   test.each([
     ['an object', '{"type":"media-task-translation","n":[1,{"a":null}]}', { n: [1, { a: null }] }],
-    ['an object with a key of that name', '{"settled":true,"n":1}', { n: 1 }],
+    ['an object with the key settled', '{"settled":true,"n":1}', { n: 1 }],
     ['NULL', null, {}],
     ['an empty object', '{}', {}],
     ['plain text', 'plain "text"', { metadata: 'plain "text"' }],
@@ -86,7 +86,7 @@ describe('a charge whose draws', () => {
     }
   })
 
-  test('name a grant twice, or with nothing, add up all the same', async () => {
+  test('name a grant twice, or with 0 credits, is settled too', async () => {
     const { database, settle, refundCredits, charge } = await withCharge()
     const detail = JSON.stringify([item(6), item(0), item(4)])
     await database.sql('UPDATE credit SET consumed_detail = ? WHERE id = ?', detail, charge)

@@ -28,7 +28,7 @@ async function withTask(options) {
   return { database, settle: settleMediaTask, refundCredits, update: updateMediaTaskById, charge: creditId }
 }
 
-/** What must be so after each settlement: the ledger is whole, and every item of the charge adds up. */
+/** Checks after each settlement that the invariants hold, and each item of the charge adds up. */
 async function isWhole(database, chargeId) {
   expect(await violations(database)).toEqual([])
   const { credits, status, consumed_detail: detail } = await creditRow(database, chargeId)
@@ -42,9 +42,9 @@ async function isWhole(database, chargeId) {
   expect({ status, left: toConsume }).toEqual({ status, left: 0 })
 }
 
-describe('settleMediaTask gives the difference back, last drawn first:', () => {
+describe('settleMediaTask returns the difference, last drawn first:', () => {
   test.each([
-    // final credits; what is left of the grants, what was drawn in the end
+    // final credits; what is left of the grants, the final draws
     [10, { a: 0, b: 0, c: 47 }, { a: 4, b: 3, c: 3 }],
     [9, { a: 0, b: 0, c: 48 }, { a: 4, b: 3, c: 2 }],
     [7, { a: 0, b: 0, c: 50 }, { a: 4, b: 3 }],
@@ -61,7 +61,7 @@ describe('settleMediaTask gives the difference back, last drawn first:', () => {
     await isWhole(database, charge)
   })
 
-  test('settleMediaTask gives the difference back over 25 grants', async () => {
+  test('settleMediaTask returns the difference to 25 grants', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', ...Array(25).fill(4))
     const { creditId } = await database.credits.createMediaTask(task('t', 'u'), 98)
@@ -71,7 +71,7 @@ describe('settleMediaTask gives the difference back, last drawn first:', () => {
     await isWhole(database, creditId)
   })
 
-  test('settleMediaTask takes a bigint', async () => {
+  test('settleMediaTask accepts a bigint', async () => {
     const { database, settle, charge } = await withTask()
     expect((await settle('t', 6n)).refund.credits).toBe(4)
     await isWhole(database, charge)
@@ -79,7 +79,7 @@ describe('settleMediaTask gives the difference back, last drawn first:', () => {
 })
 
 describe('settleMediaTask', () => {
-  test('lets the charge say what it took in the end, and returns it', async () => {
+  test('writes the real cost into the charge, and returns the charge', async () => {
     const { database, settle, charge } = await withTask()
     const before = await creditRow(database, charge)
     const [a, b] = JSON.parse(before.consumed_detail)
@@ -98,7 +98,7 @@ describe('settleMediaTask', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('settleMediaTask to 0 is a refund: it marks the charge and leaves what it says', async () => {
+  test('to 0 is a refund: it marks the charge, and does not change its credits', async () => {
     const { database, settle, charge } = await withTask()
     const before = await creditRow(database, charge)
     const { refund, status } = await settle('t', 0)
@@ -114,7 +114,7 @@ describe('settleMediaTask', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('leaves the task alone', async () => {
+  test('does not change the task', async () => {
     const { database, settle } = await withTask()
     const before = await database.credits.findMediaTaskById('t')
     await settle('t', 6)
@@ -167,7 +167,7 @@ describe('settleMediaTask', () => {
     }
   })
 
-  test('settleMediaTask of a task that does not exist is undefined and writes nothing', async () => {
+  test('returns undefined and writes nothing for a task that does not exist', async () => {
     const { database, settle } = await withTask()
     const before = await database.everything()
     for (const credits of [0, 6, 100]) expect(await settle('no task', credits)).toBeUndefined()
@@ -176,7 +176,7 @@ describe('settleMediaTask', () => {
 
   test.each([
     ['costs nothing', null],
-    ['names a charge that is gone', 'nothing'],
+    ['names a deleted charge', 'nothing'],
     ['names a grant', 'a'],
   ])('refuses a task that %s', async (_, creditId) => {
     const { database, settle } = await withTask()
@@ -211,7 +211,7 @@ describe('settleMediaTask', () => {
     await isWhole(database, charge)
   })
 
-  test('skips a grant that no longer exists, and one that is full', async () => {
+  test('skips a deleted grant, and one that is full', async () => {
     const { database, settle } = await withTask()
     await database.run(
       "DELETE FROM credit WHERE id = 'b'",
@@ -232,7 +232,7 @@ describe('settleMediaTask', () => {
 })
 
 describe('a task that is settled', () => {
-  test.each([10, 6, 1])('to %d and fails later gives the rest back', async (credits) => {
+  test.each([10, 6, 1])('to %d and fails later is refunded the rest', async (credits) => {
     const { database, settle, update, charge } = await withTask()
     await settle('t', credits)
     const { refund } = await update('t', { status: 'failed' })
@@ -243,7 +243,7 @@ describe('a task that is settled', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('a settled task that has failed is settled no more: to the same number or to 0 nothing is done', async () => {
+  test('and failed can not be settled again: the same amount and 0 change nothing', async () => {
     const { database, settle, update, charge } = await withTask()
     await settle('t', 6)
     await update('t', { status: 'failed' })
@@ -254,7 +254,7 @@ describe('a task that is settled', () => {
     expect(error).toMatchObject({ code: 'SETTLE_CONFLICT', creditId: charge, settled: 0, requested: 5 })
   })
 
-  test('can be delivered, but not if everything went back', async () => {
+  test('can be delivered, but not after a settlement to 0', async () => {
     const { database, settle, update, charge } = await withTask()
     await settle('t', 6)
     expect(await update('t', { status: 'completed' })).toMatchObject({ status: 'completed' })
@@ -269,7 +269,7 @@ describe('a task that is settled', () => {
 })
 
 describe('a task that has failed', () => {
-  test('has nothing to settle: 0 changes nothing, all else is a conflict', async () => {
+  test('has nothing to settle: 0 changes nothing, other amounts are a conflict', async () => {
     const { database, settle, update, charge } = await withTask()
     await update('t', { status: 'failed' })
     const before = await database.everything()
@@ -284,7 +284,7 @@ describe('a task that has failed', () => {
 })
 
 describe('refundCredits', () => {
-  test('gives all of a charge back', async () => {
+  test('refunds a whole charge', async () => {
     const { database, refundCredits, charge } = await withTask()
     const { refund, ...row } = await refundCredits(charge)
     expect(refund).toEqual({ credits: 10, spendable: 10, skipped: [] })
@@ -293,7 +293,7 @@ describe('refundCredits', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('gives a part back, last drawn first', async () => {
+  test('refunds a part, last drawn first', async () => {
     const { database, refundCredits, charge } = await withTask()
     const { refund, ...row } = await refundCredits(charge, 4)
     expect(refund).toEqual({ credits: 4, spendable: 4, skipped: [] })
@@ -318,7 +318,7 @@ describe('refundCredits', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('refundCredits of a part, and then of all, gives the rest back', async () => {
+  test('refunds the rest after a part', async () => {
     const { database, refundCredits, charge } = await withTask()
     await refundCredits(charge, 4)
     const { refund, status } = await refundCredits(charge)
@@ -346,7 +346,7 @@ describe('refundCredits', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('meets settleMediaTask: 4 back is settled to 6', async () => {
+  test('of 4 equals a settlement of 10 to 6', async () => {
     const { database, refundCredits, settle, charge } = await withTask()
     await settle('t', 6)
     const before = await database.everything()
@@ -355,7 +355,7 @@ describe('refundCredits', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('takes an earlier charge of a task, and leaves its last one', async () => {
+  test('refunds an earlier charge of a task, and not its last one', async () => {
     const { database, refundCredits, settle, update, charge } = await withTask()
     await database.credits.chargeMediaTask('t', { credits: 20 }, { status: 'translating' })
     expect((await refundCredits(charge)).refund.credits).toBe(10)
@@ -383,7 +383,7 @@ test.each([
   ['as less', { charged: 10, credits: 4 }],
   ['as more than it took', { charged: 3, credits: 2 }],
   ['in words', 'yes'],
-])("a caller's own metadata that calls the charge settled, %s, is not believed", async (_, settled) => {
+])("a caller's own metadata that marks the charge as settled, %s, has no effect", async (_, settled) => {
   const database = await TestDatabase.fresh()
   await database.user('u', 50)
   const { consumeCredits, refundCredits, getRemainingCredits } = database.credits
@@ -394,7 +394,7 @@ test.each([
   expect(await violations(database)).toEqual([])
 })
 
-test('metadata stays as it was, to the letter', async () => {
+test('a settlement does not change the metadata', async () => {
   const database = await TestDatabase.fresh()
   await database.user('u', 50)
   const metadata = '{"b": 12345678901234567890123, "a": [1e400], "c": {"d": null}}'

@@ -16,7 +16,7 @@ const sums = (settled, key) => sum(settled.map(({ value }) => value?.[key] ?? 0)
 let second
 afterEach(() => second?.close())
 
-/** User `u` has so many credits, and charges of 2 by these numbers. Two connections. */
+/** User `u` has this many credits, and charges of 2 with these numbers. Two connections. */
 async function withCharges(credits, number) {
   const database = await TestDatabase.fresh()
   await database.user('u', credits)
@@ -26,7 +26,7 @@ async function withCharges(credits, number) {
   return { database, charges: charges.map(({ id }) => id), both: [database.credits, second] }
 }
 
-test('20 at once, to the same number: one of them draws', async () => {
+test('of 20 concurrent settlements to the same larger amount one draws', async () => {
   const { database, charges, both } = await withCharges(12, 1)
   const settled = await atOnce(20, (at) => both[at % 2].settleCredits(charges[0], 15, OVER))
   expect(counted(settled)).toEqual({ accepted: 20 })
@@ -34,7 +34,7 @@ test('20 at once, to the same number: one of them draws', async () => {
   expect(await database.credits.getRemainingCredits('u')).toBe(0)
 })
 
-test('20 charges at once, beside new ones: never more than there is', async () => {
+test('20 charges that are settled to more beside new charges never exceed the balance', async () => {
   const { database, charges, both } = await withCharges(100, 20)
   const settling = atOnce(20, (at) => both[at % 2].settleCredits(charges[at], 6, OVER))
   const charging = atOnce(20, (at) => both[at % 2].consumeCredits({ userId: 'u', credits: 3 }))
@@ -47,7 +47,7 @@ test('20 charges at once, beside new ones: never more than there is', async () =
   expect(await database.credits.getRemainingCredits('u')).toBe(60 - collected - 3 * accepted)
 })
 
-test('a task that is settled to more and fails at the same moment: all of it comes back, once', async () => {
+test('a task that is settled to more and fails at the same moment is refunded completely, once', async () => {
   const { database, both } = await withCharges(50, 0)
   await both[0].createMediaTask(task('t', 'u'), 10)
   const outcomes = await atOnce(20, (at) =>
@@ -77,7 +77,7 @@ const told = ({ out }) =>
     .split('\n')
     .map((line) => JSON.parse(line))
 
-test('two processes settle the same charges: each draws once', async () => {
+test('if two processes settle the same charges to more, each charge draws once', async () => {
   const { database, charges } = await withCharges(150, 30)
   const settle = (ids) => evaluate(settleAll(ids, ''), { DATABASE_URL: database.url })
   const ends = await Promise.all([settle(charges), settle([...charges].reverse())])
@@ -89,7 +89,7 @@ test('two processes settle the same charges: each draws once', async () => {
   expect([lacks(one), lacks(other)]).toEqual([60, 60])
 })
 
-test('kill -9 of a process that settles: what it was told is so, and the rest draws once', async () => {
+test('after kill -9 of a process that settles to more, acknowledged settlements are written, and the rest draws once', async () => {
   const { database, charges, both } = await withCharges(210, 30)
   const kill = `if (left.length < 20) process.kill(process.pid, 'SIGKILL')`
   const end = await evaluate(settleAll(charges, kill), { DATABASE_URL: database.url })

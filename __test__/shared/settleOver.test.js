@@ -26,7 +26,7 @@ async function withCharge(left = 5) {
   return { database, charge: id, ...database.credits }
 }
 
-/** The items of a charge, which must be as the app writes them. */
+/** The items of a charge, which must have the form of the app's. */
 async function items(database, chargeId) {
   const { credits, consumed_detail: detail } = await creditRow(database, chargeId)
   const written = JSON.parse(detail)
@@ -41,35 +41,38 @@ async function items(database, chargeId) {
 }
 
 test.each([
-  // credits; what was drawn in the end, what is left; collected, uncollected
+  // credits; the final draws, what is left; collected, uncollected
   [11, [['c', 1]], 4, { collected: 1, uncollected: 0 }],
   [15, [['c', 5]], 0, { collected: 5, uncollected: 0 }],
   [18, [['c', 5]], 0, { collected: 5, uncollected: 3 }],
   [2_147_483_647, [['c', 5]], 0, { collected: 5, uncollected: 2_147_483_632 }],
-])('settled to %d of 10, the charge draws as far as the balance goes', async (credits, more, left, moved) => {
-  const { database, charge, settleCredits, getRemainingCredits } = await withCharge()
-  const settled = await settleCredits(charge, credits, OVER)
-  const [took, uncollected] = [10 + moved.collected, moved.uncollected]
-  expect(settled).toMatchObject({ credits: -took, refund: NOTHING, ...moved })
-  expect(await items(database, charge)).toEqual([['a', 4], ['b', 3], ['c', 3], ...more])
-  const said = { charged: 10, credits: took, ...(uncollected && { uncollected }) }
-  expect(JSON.parse(settled.metadata)).toEqual({ settled: said })
-  expect(await getRemainingCredits('u')).toBe(left)
-})
+])(
+  'a charge of 10 that is settled to %d draws the difference up to the balance',
+  async (credits, more, left, moved) => {
+    const { database, charge, settleCredits, getRemainingCredits } = await withCharge()
+    const settled = await settleCredits(charge, credits, OVER)
+    const [took, uncollected] = [10 + moved.collected, moved.uncollected]
+    expect(settled).toMatchObject({ credits: -took, refund: NOTHING, ...moved })
+    expect(await items(database, charge)).toEqual([['a', 4], ['b', 3], ['c', 3], ...more])
+    const said = { charged: 10, credits: took, ...(uncollected && { uncollected }) }
+    expect(JSON.parse(settled.metadata)).toEqual({ settled: said })
+    expect(await getRemainingCredits('u')).toBe(left)
+  },
+)
 
-test('nothing is left: nothing is drawn, and it says so', async () => {
+test('a settlement to more draws nothing from an empty balance, and returns it as uncollected', async () => {
   const { database, charge, settleCredits, createCredit } = await withCharge(0)
   const settled = await settleCredits(charge, 12, OVER)
   expect(settled).toMatchObject({ credits: -10, collected: 0, uncollected: 2 })
   await createCredit({ userId: 'u', credits: 50 })
-  // The same settlement again changes nothing, whatever came since.
+  // The same settlement changes nothing again, also with a new balance.
   const row = await creditRow(database, charge)
   expect(await settleCredits(charge, 12, OVER)).toEqual(settled)
   expect(await settleCredits(charge, 12)).toEqual(settled)
   expect(await creditRow(database, charge)).toEqual(row)
 })
 
-test('a later grant, and one that expires first: drawn on in their order', async () => {
+test('a settlement to more draws on later grants in draw order', async () => {
   const { database, charge, settleCredits, createCredit } = await withCharge()
   const expiresAt = new Date(Date.now() + 2 * DAY_MS)
   await createCredit({ id: 'd', userId: 'u', credits: 2, expiresAt, transactionScene: 'gift' })
@@ -82,7 +85,7 @@ test('a later grant, and one that expires first: drawn on in their order', async
   expect(await remaining(database)).toEqual({ a: 0, b: 0, c: 2, d: 0, e: 2 })
 })
 
-test('without over, or with refuse, more than was charged is refused', async () => {
+test('a settlement to more without over, or with refuse, is refused', async () => {
   const { database, charge, settleCredits } = await withCharge()
   for (const options of [undefined, {}, { over: undefined }, { over: null }, { over: 'refuse' }]) {
     const error = await refusal(database, () => settleCredits(charge, 11, options))
@@ -90,7 +93,7 @@ test('without over, or with refuse, more than was charged is refused', async () 
   }
 })
 
-test('with over, less than was charged goes back as usual', async () => {
+test('a settlement to less with over returns the difference', async () => {
   const { database, charge, settleCredits } = await withCharge()
   const refund = { credits: 4, spendable: 4, skipped: [] }
   expect(await settleCredits(charge, 6, OVER)).toMatchObject({ refund, collected: 0, uncollected: 0 })
@@ -99,7 +102,7 @@ test('with over, less than was charged goes back as usual', async () => {
   expect(error).toMatchObject({ code: 'SETTLE_CONFLICT', settled: 6, requested: 12 })
 })
 
-test('it is settled once: another number is a conflict, also what it took of it', async () => {
+test('a second settlement to another amount is a conflict, also to the collected one', async () => {
   const { database, charge, settleCredits } = await withCharge()
   await settleCredits(charge, 18, OVER)
   for (const credits of [0, 6, 10, 15, 17, 19]) {
@@ -108,14 +111,14 @@ test('it is settled once: another number is a conflict, also what it took of it'
   }
 })
 
-test('what was refunded is not drawn for', async () => {
+test('a refunded charge draws nothing more', async () => {
   const { database, charge, settleCredits, refundCredits } = await withCharge()
   await refundCredits(charge)
   const error = await refusal(database, () => settleCredits(charge, 12, OVER))
   expect(error).toMatchObject({ code: 'SETTLE_CONFLICT', settled: 0, requested: 12 })
 })
 
-test('a charge that does not exist, a grant, and draws that can not be read', async () => {
+test('a settlement to more of an unknown charge, a grant or unreadable draws is refused', async () => {
   const { database, charge, settleCredits } = await withCharge()
   for (const id of ['nothing', 'a']) {
     const error = await refusal(database, () => settleCredits(id, 12, OVER))
@@ -132,7 +135,7 @@ test('a charge that does not exist, a grant, and draws that can not be read', as
 describe.each([
   ['refundCredits', ({ refundCredits }, charge) => refundCredits(charge)],
   ["the app's own code", ({ database }, charge) => appRefund(database, charge)],
-])('%s gives all of it back', (_, refund) => {
+])('%s refunds the whole charge', (_, refund) => {
   test.each([15, 18])('after a settlement to %d', async (credits) => {
     const called = await withCharge()
     const { database, charge, settleCredits, getRemainingCredits } = called
@@ -145,7 +148,7 @@ describe.each([
   })
 })
 
-test('of a charge without a task, the statement tells both, and the audit finds nothing', async () => {
+test('the statement of a charge settled to more has both entries, and the audit finds nothing', async () => {
   const { database, charge, settleCredits, refundCredits, getStatement } = await withCharge()
   const of = async () =>
     (await getStatement('u')).entries.map(({ type, credits }) => [type, credits]).slice(3)
@@ -164,7 +167,7 @@ test('of a charge without a task, the statement tells both, and the audit finds 
 test.each([
   ['MediaTask', (credits) => credits.createMediaTask(task('t', 'u'), 10)],
   ['AITask', (credits) => credits.createAITask(aiTask('t', 'u', { costCredits: 10 }))],
-])('a task: settle%s', async (kind, create) => {
+])('settle%s can settle a task to more', async (kind, create) => {
   const database = await TestDatabase.fresh()
   await database.user('u', 15)
   const { creditId } = await create(database.credits)
@@ -177,7 +180,7 @@ test.each([
   expect(refund).toEqual({ credits: 15, spendable: 15, skipped: [] })
 })
 
-test('a charge with replay that was settled to more is known by what it took at first', async () => {
+test('a charge with replay that was settled to more is identified by its first amount', async () => {
   const { settleCredits, consumeCredits, createCredit } = await withCharge()
   await createCredit({ userId: 'u', credits: 50 })
   const made = () => consumeCredits({ userId: 'u', credits: 4, transactionNo: 'k' }, { replay: true })
@@ -186,7 +189,7 @@ test('a charge with replay that was settled to more is known by what it took at 
   expect(await made()).toMatchObject({ id, credits: -9, replayed: true })
 })
 
-test('events tell what was drawn besides, once', async () => {
+test('a settlement to more emits the additional draw once', async () => {
   const { charge, on, settleCredits } = await withCharge()
   const told = []
   for (const event of ['charged', 'refunded']) on(event, (what) => told.push([event, what]))

@@ -8,7 +8,7 @@ staysSound()
 
 const LIMIT = 'SPENDING_LIMIT'
 const HOUR_MS = 3_600_000
-/** The day is half over, whenever this runs. */
+/** The time of day is noon in each run. */
 const SINCE = new Date(Math.floor(Date.now() / 1000) * 1000 - DAY_MS / 2)
 const daily = (credits, more) => ({ limits: [{ credits, per: 'day', since: SINCE, ...more }] })
 
@@ -28,7 +28,7 @@ const movedTo = (database, { id }, time) =>
 
 const tomorrow = () => new Date(SINCE.getTime() + DAY_MS)
 
-/** Every function that charges. */
+/** Each function that charges. */
 const CHARGES = {
   consumeCredits: ({ consumeCredits }, credits, options) => consumeCredits({ userId: 'u', credits }, options),
   consumeCreditsBatch: ({ consumeCreditsBatch }, credits, options) =>
@@ -50,7 +50,7 @@ const CHARGES = {
 }
 
 describe.each(Object.entries(CHARGES))('%s', (_, make) => {
-  test('is refused where the limit leaves less, and says when it is possible again', async () => {
+  test('is refused if it exceeds the limit, with the time at which it is possible again', async () => {
     const database = await withUser()
     await charge(database, 6)
     await database.credits.consumeCredits({ userId: 'v', credits: 50 })
@@ -64,7 +64,7 @@ describe.each(Object.entries(CHARGES))('%s', (_, make) => {
   })
 })
 
-test('no limits are none, and a free task is never refused', async () => {
+test('an empty list of limits has no effect, and a free task is never refused', async () => {
   const database = await withUser()
   for (const limits of [null, undefined, []]) await charge(database, 10, { limits })
   await database.credits.createMediaTask(task('t', 'u'), 0, daily(0))
@@ -75,7 +75,7 @@ test('no limits are none, and a free task is never refused', async () => {
   expect(await database.credits.getRemainingCredits('u')).toBe(70)
 })
 
-test('a limit comes before the balance, and after the key', async () => {
+test('a limit is checked before the balance, and after the idempotency key', async () => {
   const database = await withUser()
   const key = { transactionNo: 'order' }
   const first = await charge(database, 10, daily(10), key)
@@ -87,7 +87,7 @@ test('a limit comes before the balance, and after the key', async () => {
   expect((await refusal(database, () => charge(database, 1000, daily(10)))).code).toBe(LIMIT)
 })
 
-test('what was refunded does not count, and what was settled counts with what it took', async () => {
+test('a limit does not count refunded charges, and counts the real cost of settled ones', async () => {
   const database = await withUser()
   const { createMediaTask, updateMediaTaskById, settleMediaTask, refundCredits } = database.credits
   await createMediaTask(task('failed', 'u'), 10, daily(10))
@@ -100,7 +100,7 @@ test('what was refunded does not count, and what was settled counts with what it
   await charge(database, 6, daily(10))
 })
 
-test('what came before the window does not count', async () => {
+test('a limit does not count charges before its period', async () => {
   const database = await withUser()
   const today = tomorrow().getTime() - DAY_MS
   await movedTo(database, await charge(database, 7), today - 1000)
@@ -109,7 +109,7 @@ test('what came before the window does not count', async () => {
   await charge(database, 7, daily(10))
 })
 
-test('a time zone says when a day begins', async () => {
+test('a day of a limit begins at midnight of its time zone', async () => {
   const database = await withUser()
   // Both are fourteen hours from each other or more, so one of them has another day than UTC.
   const zones = ['Pacific/Kiritimati', 'Pacific/Pago_Pago']
@@ -129,7 +129,7 @@ test('a time zone says when a day begins', async () => {
   expect((ends[0] - ends[1]) % DAY_MS).not.toBe(0)
 })
 
-test('milliseconds are the time before now, and the charge fits when enough has left it', async () => {
+test('a limit in milliseconds counts the time before now, and accepts a charge when earlier ones have left it', async () => {
   const database = await withUser()
   const now = Math.floor(Date.now() / 1000) * 1000
   const made = [5, 3, 1].map((hours) => now - hours * HOUR_MS + 60_000)
@@ -148,7 +148,7 @@ test('milliseconds are the time before now, and the charge fits when enough has 
   await charge(database, 2, { limits: [{ credits: 8, per: 4 * HOUR_MS }] })
 })
 
-test('since aligns windows to a billing cycle', async () => {
+test('since aligns the periods of a limit to a billing cycle', async () => {
   const database = await withUser()
   const since = new Date(Math.floor(Date.now() / 1000) * 1000 - 45 * DAY_MS)
   const [{ limits }] = [{ limits: [{ credits: 10, per: 30 * DAY_MS, since }] }]
@@ -159,7 +159,7 @@ test('since aligns windows to a billing cycle', async () => {
   expect(error).toMatchObject({ spent: 8, resetsAt: new Date(begin + 30 * DAY_MS) })
 })
 
-test('a limit of a scene is about charges of that scene', async () => {
+test('a limit of a scene counts charges of that scene', async () => {
   const database = await withUser()
   const chat = daily(10, { scene: 'chat' })
   await charge(database, 20, chat, { scene: 'image' })
@@ -169,7 +169,7 @@ test('a limit of a scene is about charges of that scene', async () => {
   expect(error).toMatchObject({ code: LIMIT, spent: 10 })
 })
 
-test('of several limits all hold, and the one that resets last is told', async () => {
+test('of several limits all apply, and the error has the one that resets last', async () => {
   const database = await withUser()
   await charge(database, 10)
   const limits = [
@@ -189,7 +189,7 @@ test('of several limits all hold, and the one that resets last is told', async (
   })
 })
 
-test('what the ledger withdrew was not spent; what only says so was', async () => {
+test('a limit does not count revocations, but counts charges that only have such metadata', async () => {
   const database = await withUser()
   const { createCredit, revokeGrants } = database.credits
   await createCredit({ userId: 'u', credits: 20, orderNo: 'order', expiresAt: new Date(Date.now() + DAY_MS) })
@@ -200,7 +200,7 @@ test('what the ledger withdrew was not spent; what only says so was', async () =
   await charge(database, 2, daily(10))
 })
 
-test('what says so anywhere but where the ledger does was spent', async () => {
+test('a limit counts charges whose metadata has the keys of a revocation elsewhere', async () => {
   const database = await withUser()
   const nested = { expiry: { renewal: 'r' }, revocation: { total: 1 } }
   const said = [
@@ -220,7 +220,7 @@ test('what says so anywhere but where the ledger does was spent', async () => {
   await charge(database, 1, daily(spent + 1))
 })
 
-test('what a renewal wrote off was not spent', async () => {
+test('a limit does not count credits that a renewal wrote off', async () => {
   const database = await withUser()
   const { createCredit, renewGrants } = database.credits
   const end = (days) => new Date(SINCE.getTime() + days * DAY_MS)
@@ -232,8 +232,8 @@ test('what a renewal wrote off was not spent', async () => {
   expect(await refusal(database, () => charge(database, 3, daily(10)))).toMatchObject({ spent: 8 })
 })
 
-describe('at once', () => {
-  test('as many pass as fit, beside charges without a limit', async () => {
+describe('concurrent charges with limits:', () => {
+  test('are accepted up to the limit, beside charges without a limit', async () => {
     const database = await withUser()
     const settled = await atOnce(30, () => charge(database, 1, daily(12)))
     expect(counted(settled)).toEqual({ accepted: 12, [LIMIT]: 18 })
@@ -243,7 +243,7 @@ describe('at once', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(100 - 12 - outcomes.accepted)
   })
 
-  test('two processes and users: each has its own', async () => {
+  test('have a separate limit for each user in two processes', async () => {
     const database = await withUser()
     const charges = (userId) =>
       Array(12).fill(['consumeCredits', { userId, credits: 1 }, daily(10, { since: null })])
@@ -252,7 +252,7 @@ describe('at once', () => {
     expect([accepted[0] + accepted[1], accepted[2]]).toEqual([10, 10])
   })
 
-  test('a batch is made whole or not at all, each item on what those before it spent', async () => {
+  test('a batch is written whole or not at all, and each item counts those before it', async () => {
     const database = await withUser()
     const { consumeCreditsBatch, createMediaTasks } = database.credits
     const items = Array.from({ length: 6 }, () => ({ userId: 'u', credits: 2 }))

@@ -12,14 +12,14 @@ const { refuseRows } = require('../helpers/triggers')
 
 const CONSUME = { userId: 'u', credits: 1 }
 
-/** A database where user `u` has 100 credits, with what was counted on the way there. */
+/** A database where user `u` has 100 credits, and the statistics so far. */
 async function withCredits(options) {
   const database = await TestDatabase.fresh(options)
   await database.user('u', 100)
   return { ...database.credits, database, before: await database.credits.stats() }
 }
 
-/** Another client holds a lock that every charge of user `u` needs. Returns how it lets go. */
+/** Another client holds a lock that each charge of user `u` needs. Returns a function that releases it. */
 const lock = byStorage({
   sqlite: (database) =>
     new Promise((resolve) => {
@@ -32,7 +32,7 @@ const lock = byStorage({
   },
 })
 
-/** Makes so many charges of user `u` that can't be carried out now: one runs, and the others wait. */
+/** Makes this many charges of user `u` that can't run now: one runs, and the others wait. */
 async function pileUp({ consumeCredits, stats }, count) {
   const first = consumeCredits(CONSUME)
   await until(async () => (await stats()).queue.running === 1, 'the first one runs')
@@ -50,7 +50,7 @@ const EMPTY_QUEUE = {
 }
 
 describe('stats() before the first call', () => {
-  test('says zero everywhere', async () => {
+  test('is zero everywhere', async () => {
     const began = Date.now()
     const { credits } = await TestDatabase.none()
     const { startedAt, ...rest } = await credits.stats()
@@ -84,7 +84,7 @@ describe('stats() before the first call', () => {
     })
   })
 
-  test('opens nothing, and needs nothing to be there', async () => {
+  test('opens nothing, and does not need the database', async () => {
     const database = await TestDatabase.none()
     await database.credits.stats()
     if (database.file) expect(fs.readdirSync(database.folder)).toEqual([])
@@ -107,7 +107,7 @@ describe('stats() before the first call', () => {
 })
 
 describe('calls in stats()', () => {
-  test('are counted by what came of them', async () => {
+  test('are counted by their outcome', async () => {
     const { stats, ...credits } = await withCredits()
     await credits.createMediaTask(task('t', 'u'), 10)
     await credits.updateMediaTaskById('t', { status: 'failed' })
@@ -136,7 +136,7 @@ describe('calls in stats()', () => {
     expect(operations.createMediaTasks).toBeUndefined()
   })
 
-  test('calls that the database fails are told from those that are refused', async () => {
+  test('are counted as failed if the database fails, and as refused if the ledger refuses', async () => {
     const { credits } = await TestDatabase.none()
     await atOnce(2, () => credits.getRemainingCredits('u'))
     expect((await credits.stats()).operations).toEqual({
@@ -144,13 +144,13 @@ describe('calls in stats()', () => {
     })
   })
 
-  test('are counted whichever function is called', async () => {
+  test('are counted for each function', async () => {
     const { credits } = await TestDatabase.fresh()
     // Grants of the app's model are `createCredit`. Calls inside a transaction of the app's are not counted.
     const { stats, close, on, once, off, grantCreditsForUser, within, ...functions } = credits
     for (const call of Object.values(functions)) {
       const made = call()
-      // An audit goes on as long as its pages are asked for.
+      // An audit runs as long as its pages are read.
       await (Symbol.asyncIterator in made ? made.next() : made).catch(() => {})
     }
     const { operations } = await stats()
@@ -158,7 +158,7 @@ describe('calls in stats()', () => {
   })
 
   test.each([[null], [{ limit: -1 }], ['x', () => {}], [10n, Symbol('s')], [{ toJSON: 1 }]])(
-    'of stats itself are not, whatever they pass: %p',
+    'of stats itself are not counted, with any argument: %p',
     async (...args) => {
       const { stats } = await withCredits()
       const before = await stats()
@@ -168,7 +168,7 @@ describe('calls in stats()', () => {
 })
 
 describe('one engine of stats()', () => {
-  test('is what all connections of the process to a database count in', async () => {
+  test('counts the calls of all connections of the process to a database', async () => {
     const { database, consumeCredits, stats, before } = await withCredits()
     const other = connect({ url: database.url })
     await other.consumeCredits(CONSUME)
@@ -181,7 +181,7 @@ describe('one engine of stats()', () => {
     expect(await stats()).toEqual(counted)
   })
 
-  test('after close stats() is CLOSED, and a new engine begins at zero', async () => {
+  test('rejects with CLOSED after close, and a new engine begins at zero', async () => {
     const { database, stats, close, before } = await withCredits()
     expect(before.operations.createCredit.done).toBe(1)
     await close()
@@ -193,7 +193,7 @@ describe('one engine of stats()', () => {
     expect(startedAt.getTime()).toBeGreaterThanOrEqual(before.startedAt.getTime())
   })
 
-  sqlite.test('an engine in memory has one queue', async () => {
+  sqlite.test('has one queue in memory', async () => {
     const memory = connect({ url: ':memory:' })
     await memory.createTables()
     await memory.getRemainingCredits('u')
@@ -204,8 +204,8 @@ describe('one engine of stats()', () => {
   })
 })
 
-describe('stats() says times and sizes', () => {
-  test('many calls at once share transactions', async () => {
+describe('times and sizes of stats():', () => {
+  test('concurrent calls share transactions', async () => {
     const { consumeCredits, stats, before } = await withCredits()
     const CALLS = 100
     await atOnce(CALLS, () => consumeCredits(CONSUME))
@@ -254,7 +254,7 @@ describe('stats() says times and sizes', () => {
   })
 })
 
-/** Of a libSQL server's one lock nothing waits here: the server does. */
+/** With a libSQL server the server waits for the lock, not this package. */
 const locking = except('libsql')
 
 locking.describe('while another client holds a lock', () => {
@@ -277,7 +277,7 @@ locking.describe('while another client holds a lock', () => {
     expect(operations.consumeCredits.done).toBe(5)
   })
 
-  test('what is refused because too many wait is counted', async () => {
+  test('a call that is refused because too many wait is counted', async () => {
     const { database, consumeCredits, stats } = await withCredits({ maxQueue: 1 })
     const release = await lock(database)
     const calls = atOnce(10, () => consumeCredits(CONSUME))
@@ -290,7 +290,7 @@ locking.describe('while another client holds a lock', () => {
     expect(operations.consumeCredits).toEqual({ done: accepted, refused: {}, failed: { OVERLOADED } })
   })
 
-  sqlite.test('giving up is counted', async () => {
+  sqlite.test('a call that is given up is counted', async () => {
     const { database, consumeCredits, stats } = await withCredits({ busyTimeoutMs: 20 })
     const release = await lock(database)
     expect(counted(await atOnce(1, () => consumeCredits(CONSUME)))).toEqual({ DATABASE_BUSY: 1 })
@@ -301,8 +301,8 @@ locking.describe('while another client holds a lock', () => {
   })
 })
 
-describe('stats() counts what is done again:', () => {
-  locking.test('batches that one of their requests undoes', async () => {
+describe('stats() counts retries:', () => {
+  locking.test('of batches that one of their requests undoes', async () => {
     const { database, createMediaTask, stats, ...credits } = await withCredits()
     await refuseRows(database, { table: 'media_tasks', condition: `NEW.title = 'bad'`, message: 'no' })
     const release = await lock(database)
@@ -317,7 +317,7 @@ describe('stats() counts what is done again:', () => {
     expect((await stats()).retries.oneByOne).toBe(1)
   })
 
-  sqlite.test('opening a file that was replaced', async () => {
+  sqlite.test('of opening a file that was replaced', async () => {
     const { database, consumeCredits, stats } = await withCredits()
     fs.copyFileSync(database.file, `${database.file}.new`)
     fs.renameSync(`${database.file}.new`, database.file)
@@ -327,7 +327,7 @@ describe('stats() counts what is done again:', () => {
     expect(operations.consumeCredits.failed).toEqual({ DATABASE_ERROR: 1 })
   })
 
-  postgres.test('calls whose connection was dead', async () => {
+  postgres.test('of calls whose connection was dead', async () => {
     const { database } = await withCredits()
     const { proxy, credits } = await throughProxy(database)
     await credits.consumeCredits(CONSUME)
@@ -342,7 +342,7 @@ describe('stats() counts what is done again:', () => {
     expect(operations.consumeCredits.done).toBe(2)
   })
 
-  postgres.test('calls that no longer fit the tables', async () => {
+  postgres.test('of calls that no longer fit the tables', async () => {
     const { database, createMediaTask, stats } = await withCredits()
     await createMediaTask(task('a', 'u'), 1)
     await database.sql('ALTER TABLE media_tasks ADD COLUMN mood text')

@@ -8,7 +8,7 @@ const { byStorage } = require('../helpers/storage')
 
 const NOTHING = { credits: 0, spendable: 0, skipped: [] }
 
-/** A call is refused because `missing` is, a table or a column of one, and nothing is written. */
+/** A call is refused because `missing`, a table or a column, does not exist, and nothing is written. */
 async function refusedFor(missing, database, call) {
   const error = await refusal(database, call)
   expect(error).toMatchObject({ code: 'SCHEMA_MISMATCH', retryable: false })
@@ -26,7 +26,7 @@ describe('an app whose ai_task has no credit_id', () => {
     return { ...made, id }
   }
 
-  test('nothing is charged for a task', async () => {
+  test('can charge for no task', async () => {
     const { database, ada, id, ...credits } = await withoutColumn()
     const refused = (call) => refusedFor('ai_task.credit_id', database, call)
     await refused(() => credits.createAITask(aiTask('t', ada, { costCredits: 2 })))
@@ -35,7 +35,7 @@ describe('an app whose ai_task has no credit_id', () => {
     await refused(() => credits.settleAITask(id, 1))
   })
 
-  test('with an ai_task without credit_id everything else works', async () => {
+  test('can make all other calls', async () => {
     const { database, ada, id, ...credits } = await withoutColumn()
     const free = await credits.createAITask(aiTask('free', ada))
     expect(free).toMatchObject({ id: 'free', status: 'pending', costCredits: 0 })
@@ -59,7 +59,7 @@ describe('with media tasks and no AI tasks,', () => {
     return made
   }
 
-  test('functions of media tasks work', async () => {
+  test('the functions of media tasks work', async () => {
     const { database, ada, ...credits } = await mediaApp()
     const created = await credits.createMediaTask(task('t', ada), 10)
     expect(created).toMatchObject({ id: 't', creditId: expect.any(String) })
@@ -83,7 +83,7 @@ describe('an app with user and credit alone', () => {
     return { database, ...database.credits }
   }
 
-  test('with user and credit alone the ledger works', async () => {
+  test('has a working ledger', async () => {
     const { database, ...credits } = await alone()
     const charge = await credits.consumeCredits({ userId: 'u', credits: 15, metadata: { type: 'chat' } })
     expect(charge).toMatchObject({ credits: -15, status: 'active' })
@@ -94,7 +94,7 @@ describe('an app with user and credit alone', () => {
     expect(await credits.quoteCredits('u', 31)).toMatchObject({ sufficient: false, available: 30 })
     expect((await credits.refundCredits(charge.id)).refund.credits).toBe(15)
     const entries = await exactEntries(credits, 'u')
-    // MySQL's tables do not say which came first within a second.
+    // MySQL's tables do not store the order within a second.
     const types = byStorage({
       sqlite: ['grant', 'charge', 'grant', 'refund'],
       postgres: ['grant', 'charge', 'grant', 'refund'],
@@ -106,7 +106,7 @@ describe('an app with user and credit alone', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('a ledger that the old code damaged is put right', async () => {
+  test('can repair a ledger that the old code damaged', async () => {
     const { database, consumeCredits, refundCredits, repairLedger, ...credits } = await alone()
     await refundCredits((await consumeCredits({ userId: 'u', credits: 15 })).id)
     await database.sql('UPDATE credit SET remaining_credits = 55 WHERE credits = 40')
@@ -117,7 +117,7 @@ describe('an app with user and credit alone', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('tasks of either kind are refused, by the name of their table', async () => {
+  test('refuses tasks of both kinds, and names their table', async () => {
     const { database, createMediaTask, createAITask } = await alone()
     await refusedFor('media_tasks', database, () => createMediaTask(task('t', 'u'), 10))
     await refusedFor('ai_task', database, () => createAITask(aiTask('t', 'u', { costCredits: 10 })))
@@ -125,7 +125,7 @@ describe('an app with user and credit alone', () => {
 })
 
 describe('createTables({ tables })', () => {
-  test('makes what is asked for, and what it refers to', async () => {
+  test('makes the named tables, and those that they refer to', async () => {
     const { credits, store } = await TestDatabase.none()
     await credits.createTables({ tables: ['ai_task'] })
     expect(await tablesOf(credits)).toEqual(['ai_task', 'credit', 'user'])
@@ -136,7 +136,7 @@ describe('createTables({ tables })', () => {
     expect(await tablesOf(credits)).toEqual(['ai_task', 'credit', 'media_tasks', 'user'])
   })
 
-  test('makes a ledger without tasks, which works', async () => {
+  test('makes a working ledger without tasks', async () => {
     const database = await TestDatabase.none()
     await database.credits.createTables({ tables: ['credit'] })
     expect(await tablesOf(database.credits)).toEqual(['credit', 'user'])
@@ -146,7 +146,7 @@ describe('createTables({ tables })', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('makes them as all four are made', async () => {
+  test('makes the same tables as without the option', async () => {
     const [some, all] = [await TestDatabase.none(), await TestDatabase.none()]
     await some.credits.createTables({ tables: ['ai_task'] })
     await all.credits.createTables({ tables: undefined })
@@ -156,7 +156,7 @@ describe('createTables({ tables })', () => {
   })
 
   test.each([
-    ['a table that there is not', ['orders']],
+    ['an unknown table', ['orders']],
     ['a name and a wrong one', ['ai_task', 'AI_TASK']],
     ['text', 'ai_task'],
     ['an object', { ai_task: true }],

@@ -8,7 +8,7 @@ const { stock, taskOf } = require('../helpers/stock')
 const { STORAGE, byStorage } = require('../helpers/storage')
 const { TRANSACTIONS } = require('../helpers/transactions')
 
-/** When expires what has not: MySQL's `timestamp` ends before the century does. */
+/** The expiry of grants: MySQL's `timestamp` ends in 2038. */
 const LATE = new Date(
   byStorage({
     sqlite: '2099-12-31T23:59:59Z',
@@ -19,7 +19,7 @@ const LATE = new Date(
 
 const NOTHING = { credits: 0, spendable: 0, skipped: [] }
 
-/** What each function does that is about media tasks: nothing. */
+/** The functions about media tasks, which are all refused. */
 const MEDIA = {
   createMediaTask: ({ createMediaTask, ada }) => createMediaTask(task('t', ada), 0),
   createMediaTasks: ({ createMediaTasks, ada }) =>
@@ -36,7 +36,7 @@ const MEDIA = {
   getMediaTaskHistory: ({ getMediaTaskHistory, ada }) => getMediaTaskHistory(ada),
 }
 
-/** What each other function does, with Ada's balance of 14 and Ben's of 17. */
+/** The other functions, with Ada's balance of 14 and Ben's of 17. */
 const WORKS = {
   async createAITask({ createAITask, findAITaskById, getRemainingCredits, ada }) {
     const row = await createAITask(aiTask('t', ada, { costCredits: 4 }))
@@ -107,7 +107,7 @@ const WORKS = {
   },
   async failStuckAITasks({ failStuckAITasks, getRemainingCredits, ada, ben }) {
     const { tasks, credits, errors } = await failStuckAITasks({ olderThanMs: 1000 })
-    // Ben's charge is not in the column that refunds look at: his app refunds by itself.
+    // Ben's charge is not in the column that refunds read: his app refunds by itself.
     expect(tasks.map(({ userId, refund }) => [userId, refund.credits])).toEqual([
       [ada, 6],
       [ada, 10],
@@ -199,7 +199,7 @@ const WORKS = {
     expect(await getRemainingCredits(ada)).toBe(18)
   },
   async createCredit({ createCredit, getRemainingCredits, dee }) {
-    // Whole seconds are all that MySQL's table keeps.
+    // MySQL's table stores whole seconds.
     const unit = byStorage({ sqlite: 1, postgres: 1, mysql: 1000 })
     const expiresAt = new Date(Math.ceil(Date.now() / unit) * unit + DAY_MS)
     const grant = await createCredit({ userId: dee, credits: 9, transactionScene: 'gift', expiresAt })
@@ -239,7 +239,7 @@ const WORKS = {
     expect(await repairLedger({ apply: true })).toEqual({ applied: true, changes: [] })
     const { id } = await consumeCredits({ userId: eve, credits: 5 })
     await refundCredits(id)
-    // As the old code left it: given back twice.
+    // As the old code left it: refunded twice.
     await database.sql('UPDATE credit SET remaining_credits = 10 WHERE user_id = ? AND credits = 5', eve)
     const { changes } = await repairLedger({ apply: true })
     expect(changes).toMatchObject([{ kind: 'refunded-more-than-once', before: 10, after: 5 }])
@@ -318,7 +318,7 @@ const WORKS = {
 }
 
 describe('without media tasks', () => {
-  test('each function of a connection is tried here', async () => {
+  test('each function of a connection is tested here', async () => {
     const { credits } = await TestDatabase.stock()
     expect([...Object.keys(MEDIA), ...Object.keys(WORKS)].sort()).toEqual(Object.keys(credits).sort())
   })
@@ -336,7 +336,7 @@ describe('without media tasks', () => {
     expect(await violations(made.database)).toEqual([])
   })
 
-  test('media tasks that are created each for itself are refused each', async () => {
+  test('a batch of media tasks that is not atomic has each item refused', async () => {
     const { database, createMediaTasks, ada } = await stock()
     const before = await database.everything()
     const items = ['a', 'b'].map((id) => ({ task: task(id, ada), costCredits: 1 }))
@@ -347,7 +347,7 @@ describe('without media tasks', () => {
 })
 
 describe('a charge with five keys a draw', () => {
-  test('comes back exactly where the app says which one it was', async () => {
+  test('is refunded exactly if the app names the charge', async () => {
     const { database, updateAITaskById, getBalance, getRemainingCredits, ben } = await stock()
     const { id, charge } = await taskOf(database, ben, 'pending')
     const { consumed_detail: detail } = await creditRow(database, charge)
@@ -364,7 +364,7 @@ describe('a charge with five keys a draw', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('comes back where the task names it', async () => {
+  test('is refunded if the task names it', async () => {
     const { database, updateAITaskById, getRemainingCredits, ben } = await stock()
     const { id, charge } = await taskOf(database, ben, 'pending')
     await database.sql('UPDATE ai_task SET credit_id = ? WHERE id = ?', charge, id)
@@ -373,7 +373,7 @@ describe('a charge with five keys a draw', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('comes back in parts, last drawn first', async () => {
+  test('is refunded in parts, last drawn first', async () => {
     const { database, refundCredits, getBalance, getRemainingCredits, ben } = await stock()
     const { charge } = await taskOf(database, ben, 'pending')
     expect(await refundCredits(charge, 12)).toMatchObject({ credits: -8, refund: { credits: 12 } })

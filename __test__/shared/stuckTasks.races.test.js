@@ -17,7 +17,7 @@ const OLD = { olderThanMs: 60_000 }
 const numbered = Array.from({ length: TASKS }, (_, at) => `t${String(at).padStart(4, '0')}`)
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0)
 
-/** Users `u0` to `u4` have 250 tasks that were not touched for an hour, and nothing else. */
+/** Users `u0` to `u4` have 250 tasks that were not updated for an hour, and no others. */
 async function withStuck() {
   const database = await TestDatabase.fresh()
   const users = Array.from({ length: 5 }, (_, at) => `u${at}`)
@@ -35,7 +35,7 @@ async function withStuck() {
   return { database, balance }
 }
 
-/** Each task was failed by one of these runs, and each refund is told once. */
+/** Each task was failed by one of these runs, and each refund is reported once. */
 async function isFailedOnce({ database, balance }, outcomes) {
   const tasks = outcomes.flatMap((outcome) => outcome.tasks)
   expect(tasks.map(({ id }) => id).sort()).toEqual(numbered)
@@ -47,7 +47,7 @@ async function isFailedOnce({ database, balance }, outcomes) {
   expect(await violations(database)).toEqual([])
 }
 
-/** What a process of its own prints, which has this package as `credits`. */
+/** The output of a separate process, which has this package as `credits`. */
 async function printed(database, source) {
   const { out } = await evaluate(`${source}.then((found) => console.log(JSON.stringify(found)))`, {
     DATABASE_URL: database.url,
@@ -55,7 +55,7 @@ async function printed(database, source) {
   return JSON.parse(out)
 }
 
-/** Four workers that finish tasks one by one, the last one first: the id of each that was finished, or the code. */
+/** Four workers that finish tasks one by one, the last one first. Returns the id of each finished task, or the code. */
 async function finishAll(credits, ids) {
   const left = [...ids]
   const outcomes = []
@@ -75,7 +75,7 @@ async function finishAll(credits, ids) {
   return outcomes
 }
 
-/** Each task was finished or failed, and the caller that came too late was told. */
+/** Each task was finished or failed, and the late caller got an error. */
 async function isOneOrTheOther({ database, balance }, outcome, outcomes) {
   const completed = outcomes.filter((what) => numbered.includes(what))
   const failed = outcome.tasks.map(({ id }) => id)
@@ -86,8 +86,8 @@ async function isOneOrTheOther({ database, balance }, outcome, outcomes) {
   expect(await violations(database)).toEqual([])
 }
 
-describe('failStuckMediaTasks at once', () => {
-  test('two connections fail each stuck task once', async () => {
+describe('concurrent calls of failStuckMediaTasks', () => {
+  test('on two connections fail each stuck task once', async () => {
     const stuck = await withStuck()
     const second = connect({ url: stuck.database.url })
     const both = [stuck.database.credits, second]
@@ -96,21 +96,21 @@ describe('failStuckMediaTasks at once', () => {
     await isFailedOnce(stuck, outcomes)
   })
 
-  test('four calls of one connection fail each stuck task once', async () => {
+  test('on one connection fail each stuck task once', async () => {
     const stuck = await withStuck()
     const calls = Array.from({ length: 4 }, () => stuck.database.credits.failStuckMediaTasks(OLD))
     await isFailedOnce(stuck, await Promise.all(calls))
   })
 
-  test('two processes fail each stuck task once', async () => {
+  test('in two processes fail each stuck task once', async () => {
     const stuck = await withStuck()
     const run = () => printed(stuck.database, `credits.failStuckMediaTasks(${JSON.stringify(OLD)})`)
     await isFailedOnce(stuck, await Promise.all([run(), run()]))
   })
 })
 
-describe('failStuckMediaTasks beside workers', () => {
-  test('beside workers that finish at the same moment a task is delivered or refunded, and never both', async () => {
+describe('failStuckMediaTasks', () => {
+  test('beside workers that finish tasks delivers or refunds each task, and never both', async () => {
     const stuck = await withStuck()
     const [outcome, outcomes] = await Promise.all([
       stuck.database.credits.failStuckMediaTasks(OLD),
@@ -121,7 +121,7 @@ describe('failStuckMediaTasks beside workers', () => {
     expect(outcome.tasks.length).toBeLessThan(TASKS)
   })
 
-  test('leaves the tasks that another process goes on with', async () => {
+  test('does not fail tasks that another process still updates', async () => {
     const stuck = await withStuck()
     const [outcome, outcomes] = await Promise.all([
       printed(stuck.database, `credits.failStuckMediaTasks(${JSON.stringify(OLD)})`),
@@ -130,7 +130,7 @@ describe('failStuckMediaTasks beside workers', () => {
     await isOneOrTheOther(stuck, outcome, outcomes)
   })
 
-  test('beside workers that report progress, fail, settle and charge at the same moment a task is failed once', async () => {
+  test('fails each task once beside workers that report progress, fail, settle and charge', async () => {
     const stuck = await withStuck()
     const { failStuckMediaTasks, updateMediaTaskById, settleMediaTask, consumeCredits } =
       stuck.database.credits
@@ -145,7 +145,7 @@ describe('failStuckMediaTasks beside workers', () => {
       failStuckMediaTasks(OLD),
       ...numbered.toReversed().flatMap((id, at) => (at < 100 ? [reports[at % reports.length](id)] : [])),
     ])
-    // A task that was refunded has nothing to settle, and before the first refund no user has a balance.
+    // A refunded task has nothing to settle, and before the first refund no user has a balance.
     const codes = Object.keys(counted(settled))
     const expected = ['accepted', 'SETTLE_CONFLICT', 'INSUFFICIENT_CREDITS']
     expect(codes.filter((code) => !expected.includes(code))).toEqual([])
@@ -161,18 +161,18 @@ describe('failStuckMediaTasks beside workers', () => {
   })
 })
 
-describe('failStuckMediaTasks leaves a task alone that was changed since it was found:', () => {
+describe('failStuckMediaTasks does not fail a task that was changed since it was found:', () => {
   test.each([
     ['a worker reported progress', ({ credits }) => credits.updateMediaTaskById('b', { progress: 90 }), 3],
     ['it was completed', ({ credits }) => credits.updateMediaTaskById('b', { status: 'completed' }), 3],
     ['another server failed it', ({ credits }) => credits.updateMediaTaskById('b', { status: 'failed' }), 0],
     ['a step was charged', ({ credits }) => credits.chargeMediaTask('b', { credits: 2 }), 5],
     [
-      "the app's own client completed it and did not say when",
+      "the app's own client completed it without updated_at",
       (database) => database.sql("UPDATE media_tasks SET status = 'completed' WHERE id = 'b'"),
       3,
     ],
-    ['its row is gone', (database) => database.sql("DELETE FROM media_tasks WHERE id = 'b'"), 3],
+    ['its row was deleted', (database) => database.sql("DELETE FROM media_tasks WHERE id = 'b'"), 3],
   ])('%s', async (_, change, kept) => {
     const database = await TestDatabase.fresh()
     await database.user('u', 20)
@@ -192,13 +192,13 @@ describe('failStuckMediaTasks leaves a task alone that was changed since it was 
       errors: [],
     })
     expect(await database.credits.getRemainingCredits('u')).toBe(20 - kept)
-    // The row that is gone left its charge behind.
+    // The deleted row's charge remains.
     const found = await violations(database)
     expect(found.filter((one) => !one.endsWith('is without its task b'))).toEqual([])
   })
 })
 
-test('kill -9 of a server in the middle of failStuckMediaTasks: the next one fails the rest, once', async () => {
+test('after kill -9 of a server during failStuckMediaTasks the next one fails the rest, once', async () => {
   const stuck = await withStuck()
   const { database, balance } = stuck
   const failed = async () => {
@@ -208,7 +208,7 @@ test('kill -9 of a server in the middle of failStuckMediaTasks: the next one fai
     return count
   }
   const counts = []
-  // It dies when it sees so many credits of one user back: after the first batches, and between later ones.
+  // It dies when this many credits of one user are refunded: after the first batches, and between later ones.
   for (const seen of [1, 150]) {
     const source = `credits.failStuckMediaTasks(${JSON.stringify(OLD)})
       const watch = async () => {

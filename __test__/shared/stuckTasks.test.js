@@ -17,7 +17,7 @@ const ids = (rows) => rows.map(({ id }) => id)
 const numbered = (count, name = 't') =>
   Array.from({ length: count }, (_, at) => `${name}${String(at).padStart(4, '0')}`)
 
-/** A user with so many tasks of `COST` each, which were not touched for an hour. */
+/** A user with this many tasks of `COST` each, which were not updated for an hour. */
 async function addTasks(database, userId, taskIds) {
   await database.user(userId, { id: `grant of ${userId}`, credits: taskIds.length * COST, expiresAt: null })
   const items = taskIds.map((id) => ({ task: task(id, userId), costCredits: COST }))
@@ -56,7 +56,7 @@ const STATUSES = {
 }
 
 describe('findStuckMediaTasks', () => {
-  test('finds tasks in the states in which work should be done, oldest first', async () => {
+  test('finds tasks in a working status, oldest first', async () => {
     const { database, find } = await withTasks(
       Object.fromEntries(Object.keys(STATUSES).map((status, at) => [status, [status, 60 - at]])),
     )
@@ -93,7 +93,7 @@ describe('findStuckMediaTasks', () => {
     expect(ids(await find({ olderThanMs: minutes * MINUTE_MS }))).toEqual(expected)
   })
 
-  test('does not find a task that was just changed', async () => {
+  test('does not find a task that was changed a moment ago', async () => {
     const { database, find } = await withTasks({ a: ['pending', 60], b: ['pending', 60] })
     await database.credits.updateMediaTaskById('a', { progress: 5 })
     expect(ids(await find({ olderThanMs: MINUTE_MS }))).toEqual(['b'])
@@ -105,7 +105,7 @@ describe('findStuckMediaTasks', () => {
     expect(ids(await find({ olderThanMs: MINUTE_MS }))).toEqual(['a', 'b'])
   })
 
-  test('finds 100, or as many as are asked for, and changes nothing', async () => {
+  test('finds 100 by default, or as many as limit, and changes nothing', async () => {
     const database = await TestDatabase.fresh()
     await addTasks(database, 'u', numbered(105))
     const before = await database.everything()
@@ -121,14 +121,14 @@ describe('findStuckMediaTasks', () => {
     expect(await database.everything()).toEqual(before)
   })
 
-  test('finds nothing where there is nothing', async () => {
+  test('finds nothing without tasks', async () => {
     const database = await TestDatabase.fresh()
     expect(await database.credits.findStuckMediaTasks({ olderThanMs: 1 })).toEqual([])
   })
 })
 
 describe('failStuckMediaTasks', () => {
-  test('fails and refunds each task, oldest first, and says what it was', async () => {
+  test('fails and refunds each task, oldest first, and returns its earlier status', async () => {
     const { database, fail } = await withTasks({
       a: ['translating', 10],
       b: ['pending', 60],
@@ -173,7 +173,7 @@ describe('failStuckMediaTasks', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('failStuckMediaTasks without an errorMessage leaves the one that is there', async () => {
+  test('without an errorMessage does not change the existing one', async () => {
     const { database, fail } = await withTasks({ a: ['pending', 60] })
     await database.sql("UPDATE media_tasks SET error_message = 'slow'")
     await fail({ olderThanMs: MINUTE_MS })
@@ -184,7 +184,7 @@ describe('failStuckMediaTasks', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('fails deleted tasks too, and only those in the states that are asked for', async () => {
+  test('fails deleted tasks too, and only those with the given statuses', async () => {
     const { database, fail } = await withTasks({
       a: ['queued', 60],
       b: ['pending', 60],
@@ -201,7 +201,7 @@ describe('failStuckMediaTasks', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('fails at most as many as are asked for, the oldest', async () => {
+  test('fails at most as many as limit, the oldest first', async () => {
     const { database, fail } = await withTasks({
       a: ['pending', 10],
       b: ['pending', 60],
@@ -231,7 +231,7 @@ describe('failStuckMediaTasks', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('counts what can be spent apart from what goes back to an expired grant', async () => {
+  test('counts spendable credits separately from those of an expired grant', async () => {
     const { database, fail } = await withTasks({ a: ['pending', 60], b: ['pending', 50] })
     await addTasks(database, 'v', ['c'])
     await database.sql("UPDATE credit SET expires_at = ? WHERE id = 'grant of u'", ago(5))
@@ -240,7 +240,7 @@ describe('failStuckMediaTasks', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('passes the refundPolicy on', async () => {
+  test('applies the refundPolicy', async () => {
     const { database, fail } = await withTasks({ a: ['pending', 60], b: ['pending', 50] })
     await database.sql("UPDATE credit SET expires_at = ? WHERE id = 'grant of u'", ago(5))
     const outcome = await fail({ olderThanMs: MINUTE_MS, refundPolicy: { regrantDays: 7 } })
@@ -256,7 +256,7 @@ describe('failStuckMediaTasks', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('gives back what is left of a charge, and of several charges the last', async () => {
+  test('refunds the rest of a settled charge, and of several charges the last', async () => {
     const { database, fail } = await withTasks({ a: ['pending', 60], b: ['pending', 50] })
     await database.credits.createCredit({ userId: 'u', credits: 7 })
     await database.credits.settleMediaTask('a', 4)
@@ -279,7 +279,7 @@ describe('failStuckMediaTasks', () => {
   })
 })
 
-describe('failStuckMediaTasks leaves as it is, and tells in errors,', () => {
+describe('failStuckMediaTasks does not change, and lists in errors,', () => {
   test('a task whose charge is corrupt; the others fail', async () => {
     const { database, fail } = await withTasks({ a: ['pending', 60], c: ['pending', 50] })
     await addTasks(database, 'x', ['b'])
@@ -322,7 +322,7 @@ describe('failStuckMediaTasks leaves as it is, and tells in errors,', () => {
     expect(await violations(database)).toEqual(damage)
   })
 
-  test('corrupt ones, which are not counted among those that are asked for', async () => {
+  test('corrupt ones, which do not count for the limit', async () => {
     const database = await TestDatabase.fresh()
     await addTasks(database, 'x', numbered(5, 'x'))
     await addTasks(database, 'u', numbered(5))

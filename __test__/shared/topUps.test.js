@@ -12,14 +12,14 @@ staysSound()
 
 const CLAIM = { userId: 'u', below: 20, credits: 100, transactionNo: 'k' }
 
-/** User `u` has so many credits. */
+/** User `u` has this many credits. */
 async function withUser(credits = 10) {
   const database = await TestDatabase.fresh()
   await database.user('u', credits)
   return { database, ...database.credits }
 }
 
-test('a claim is a grant that can not be spent until it is confirmed, once', async () => {
+test('a claim is a grant that can not be spent until it is confirmed, which happens once', async () => {
   const { database, claimTopUp, confirmTopUp, getRemainingCredits, getStatement } = await withUser()
   const { claimed, credit } = await claimTopUp({ ...CLAIM, transactionScene: 'payment', orderNo: 'o' })
   expect([claimed, credit]).toMatchObject([
@@ -38,7 +38,7 @@ test('a claim is a grant that can not be spent until it is confirmed, once', asy
   expect(await findings(database.credits)).toEqual([])
 })
 
-test('a statement has it from when it was confirmed on', async () => {
+test('a statement has a top-up at the time of its confirmation', async () => {
   const { database, claimTopUp, confirmTopUp, consumeCredits, getStatement } = await withUser()
   const { credit } = await claimTopUp(CLAIM)
   const HOUR_MS = 3_600_000
@@ -56,7 +56,7 @@ test('a statement has it from when it was confirmed on', async () => {
   expect(await findings(database.credits)).toEqual([])
 })
 
-test('the same call again gets the same claim; another call with its key is refused', async () => {
+test('the same claimTopUp again returns the same claim, and another call with its key is refused', async () => {
   const { database, claimTopUp, abandonTopUp, createCredit } = await withUser()
   await database.user('v')
   const { credit } = await claimTopUp(CLAIM)
@@ -68,11 +68,11 @@ test('the same call again gets the same claim; another call with its key is refu
     expect(error).toMatchObject({ code: 'IDEMPOTENCY_CONFLICT', field: 'transactionNo' })
   }
   await abandonTopUp('k')
-  // A caller that charges the card for what it has claimed must not do so now.
+  // The caller must not charge the card for this claim.
   expect(await refusal(database, () => claimTopUp(CLAIM))).toMatchObject({ code: 'TOP_UP_ENDED', value: 'k' })
 })
 
-test('there is none where the balance is not below, while one is open, and within the cooldown', async () => {
+test('claimTopUp declines if the balance is not below, while a claim is open, and within the cooldown', async () => {
   const { claimTopUp, confirmTopUp, abandonTopUp, consumeCredits } = await withUser(20)
   const next = (transactionNo, more) => claimTopUp({ ...CLAIM, transactionNo, ...more })
   expect(await next('a')).toEqual({ claimed: false, reason: 'balance', balance: 20, retryAt: null })
@@ -96,7 +96,7 @@ test('there is none where the balance is not below, while one is open, and withi
   })
 })
 
-test('what was abandoned is not confirmed, and what was confirmed is not abandoned', async () => {
+test('an abandoned claim can not be confirmed, and a confirmed one can not be abandoned', async () => {
   const { database, claimTopUp, confirmTopUp, abandonTopUp, getStatement } = await withUser()
   await claimTopUp(CLAIM)
   const abandoned = await abandonTopUp('k')
@@ -113,7 +113,7 @@ test('what was abandoned is not confirmed, and what was confirmed is not abandon
   expect(await findings(database.credits)).toEqual([])
 })
 
-test('a grant of another kind is no top-up, whatever its metadata says', async () => {
+test('a grant of another kind is no top-up, with any metadata', async () => {
   const { database, createCredit, confirmTopUp, listTopUps } = await withUser()
   await createCredit({
     userId: 'u',
@@ -126,7 +126,7 @@ test('a grant of another kind is no top-up, whatever its metadata says', async (
   expect(await listTopUps()).toEqual([])
 })
 
-test('an open claim is not granted yet: there is nothing to revoke or to extend', async () => {
+test('an open claim can be neither revoked nor extended', async () => {
   const { database, claimTopUp, confirmTopUp, extendGrant, getRemainingCredits, revokeGrants } =
     await withUser()
   const { credit } = await claimTopUp({ ...CLAIM, orderNo: 'o' })
@@ -141,7 +141,7 @@ test('an open claim is not granted yet: there is nothing to revoke or to extend'
   expect(await findings(database.credits)).toEqual([])
 })
 
-test('claims that are open are listed, oldest first', async () => {
+test('listTopUps lists open claims, oldest first', async () => {
   const { database, claimTopUp, confirmTopUp, listTopUps } = await withUser()
   for (const user of ['v', 'w']) {
     await database.user(user)
@@ -160,7 +160,7 @@ test('claims that are open are listed, oldest first', async () => {
   expect((await listed()).sort()).toEqual(['k', 'v'])
 })
 
-test('many calls at once over two connections: one claim, confirmed once', async () => {
+test('many concurrent calls on two connections make one claim, confirmed once', async () => {
   const { database, getRemainingCredits } = await withUser()
   const second = connect({ url: database.url })
   const both = [database.credits, second]
@@ -174,7 +174,7 @@ test('many calls at once over two connections: one claim, confirmed once', async
   await second.close()
 })
 
-test('two processes cross the threshold: one claim', async () => {
+test('two processes that cross the threshold make one claim', async () => {
   const { database } = await withUser(25)
   const source = (name) => `
     const next = async (at) => {
@@ -188,7 +188,7 @@ test('two processes cross the threshold: one claim', async () => {
   expect(ends.map(({ out }) => Number(out)).sort()).toEqual([0, 1])
 })
 
-test('kill -9 after a claim leaves it open: it is listed, and ends as the app says', async () => {
+test('a claim stays open after kill -9, is listed, and can be confirmed or abandoned', async () => {
   const { database, listTopUps, claimTopUp, confirmTopUp } = await withUser()
   const source = `credits.claimTopUp(${JSON.stringify(CLAIM)}).then(() => process.kill(process.pid, 'SIGKILL'))`
   expect((await evaluate(source, { DATABASE_URL: database.url })).signal).toBe('SIGKILL')

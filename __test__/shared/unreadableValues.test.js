@@ -9,7 +9,7 @@ const HOUR_MS = 3_600_000
 const later = () => Date.now() + HOUR_MS
 const before = () => Date.now() - HOUR_MS
 
-/** What a script may leave in a column: SQL, and what a message says of it. */
+/** Values that a script may leave in a column: SQL, and their text in a message. */
 const TEXT = ["'tomorrow'", 'the text "tomorrow"']
 const ISO = ["'2099-01-01T00:00:00.000Z'", 'the text "2099-01-01T00:00:00.000Z"']
 const BYTES = ["x'00ff'", 'bytes']
@@ -31,7 +31,7 @@ async function findings(database) {
   return found
 }
 
-/** The balance is what can be charged, neither more nor less, and all that shows it says the same. */
+/** The balance is exactly what can be charged, and all functions that return it agree. */
 async function expectBalance({ credits }, balance) {
   expect(await credits.getRemainingCredits('u')).toBe(balance)
   expect((await credits.getBalance('u')).credits).toBe(balance)
@@ -39,7 +39,7 @@ async function expectBalance({ credits }, balance) {
   const statement = await credits.getStatement('u')
   expect(statement.entries.at(-1).balance).toBe(balance)
   const charge = (amount) => credits.consumeCredits({ userId: 'u', credits: amount })
-  // In one batch with a user whose rows are whole.
+  // In one batch with a user whose rows can be read.
   const others = credits.consumeCredits({ userId: 'v', credits: 1 })
   await expect(charge(balance + 1)).rejects.toMatchObject({
     code: 'INSUFFICIENT_CREDITS',
@@ -50,7 +50,7 @@ async function expectBalance({ credits }, balance) {
 }
 
 sqlite.describe(
-  'a grant that does not say what can be spent is not spendable, and holds nothing else up:',
+  'a grant with unreadable remaining credits or expiry is not spendable, and affects no other row:',
   () => {
     const DAMAGED = [
       ['remaining_credits', 'remainingCredits', ...TEXT],
@@ -69,7 +69,7 @@ sqlite.describe(
     ]
 
     test.each(DAMAGED)(
-      'a row with %s (%s) = %s holds up itself alone',
+      'a row with %s (%s) = %s affects no other row',
       async (column, field, value, found) => {
         const database = await withDamagedGrant(column, value)
         expect((await database.credits.getCredits({ userId: 'u' })).length).toBe(2)
@@ -88,8 +88,8 @@ sqlite.describe(
 
     test.each([
       ['a fraction of a millisecond', () => `${later()}.5`, 100],
-      ['a fraction of one that is over', () => `${before()}.5`, 40],
-      ['what is after all times', () => '9e999', 100],
+      ['a fraction of a millisecond in the past', () => `${before()}.5`, 40],
+      ['a number after all times', () => '9e999', 100],
       ['the largest number', () => '9223372036854775807', 100],
       ['the smallest number', () => '-9223372036854775808', 40],
     ])('an expiry that can be read is read: %s', async (_, value, balance) => {
@@ -104,14 +104,14 @@ sqlite.describe(
     })
 
     test.each(["'many'", "x'00'", '60.5'])(
-      'what was granted is %s: what is left of it is certain',
+      'if the granted credits are %s, the remaining credits still count',
       async (value) => {
         const database = await withDamagedGrant('credits', value)
         expect(await database.credits.getRemainingCredits('u')).toBe(100)
         const charge = await database.credits.consumeCredits({ userId: 'u', credits: 50 })
         expect(await database.credits.getRemainingCredits('u')).toBe(50)
         const { refund } = await database.credits.refundCredits(charge.id)
-        // Where it can't be read how many were granted, nothing goes back.
+        // If the granted credits can't be read, nothing is refunded.
         expect(refund.credits + refund.skipped.reduce((sum, { credits }) => sum + credits, 0)).toBe(50)
         expect(await database.credits.getRemainingCredits('u')).toBe(50 + refund.spendable)
       },
@@ -183,7 +183,7 @@ sqlite.describe.each([
 
   const ODD = [TEXT[0], ISO[0], BYTES[0], JULIAN_DAY[0]]
 
-  test.each(ODD)('%s: it can fail, and a guard of that time is refused', async (value) => {
+  test.each(ODD)('(%s) can fail, and a guard of that time is refused', async (value) => {
     const { database, update, balance } = await withTasks(value)
     const guard = { ifUpdatedBefore: new Date() }
     expect(await refusal(database, () => update('b', { status: 'failed' }, guard))).toMatchObject({
@@ -199,7 +199,7 @@ sqlite.describe.each([
     expect(await violations(database)).toEqual([])
   })
 
-  test.each(ODD)('%s: a sweep goes on, and says that it left it out', async (value) => {
+  test.each(ODD)('(%s) is left out by failStuckMediaTasks, and listed in errors', async (value) => {
     for (const limit of [1000, 1, 2]) {
       const { database, find, sweep, balance } = await withTasks(value)
       expect((await find()).map(({ id }) => id).sort()).toEqual(['a', 'b', 'c', 'd'])
@@ -214,7 +214,7 @@ sqlite.describe.each([
     }
   })
 
-  test('a fraction of a millisecond is a time', async () => {
+  test('with a fraction of a millisecond is read', async () => {
     const { database, sweep, balance } = await withTasks(`${before()}.25`)
     const { tasks, errors } = await sweep()
     expect([tasks.length, errors]).toEqual([4, []])
@@ -248,7 +248,7 @@ sqlite.describe('a task', () => {
   })
 
   test.each(["'three'", "x'00'", '1.5'])(
-    'is refused as a free trial alone if the count of its user is %s',
+    'is refused only as a free trial if the count of its user is %s',
     async (value) => {
       const database = await TestDatabase.fresh()
       await database.user('u', 100)

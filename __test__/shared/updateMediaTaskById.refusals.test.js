@@ -49,7 +49,7 @@ describe('updateMediaTaskById refuses', () => {
     ['null as videoUrl, which needs a value', { videoUrl: null }, 'INVALID_VALUE'],
     ['a Date as status', { status: new Date(0) }, 'INVALID_VALUE'],
     ['null as status', { status: null }, 'INVALID_VALUE'],
-    // Where it fails, NUL is replaced: jsonValues.test.js.
+    // In a failing patch NUL is replaced: jsonValues.test.js.
     ['NUL in the title', { title: '\0', status: 'processing' }, 'INVALID_VALUE'],
     ['text as isFreeTrial', { isFreeTrial: 'TRUE' }, 'INVALID_VALUE'],
     ['text as publishedAt', { publishedAt: '2026-11-22' }, 'INVALID_DATE'],
@@ -61,7 +61,7 @@ describe('updateMediaTaskById refuses', () => {
   ])('a patch with %s', async (_, invalid, code) => {
     const { database, update } = withTask()
     const error = await refusal(database, () => update('t', { status: 'failed', ...invalid }))
-    // The key that was passed, whatever is wrong with its value.
+    // The error names the key that was passed.
     expect(error).toMatchObject({ code, field: Object.keys(invalid)[0] })
   })
 
@@ -102,27 +102,27 @@ describe('updateMediaTaskById refuses to refund a charge whose consumed_detail i
     ['NULL', 'NULL'],
     ['empty', "''"],
     ['no JSON', "'junk'"],
-    ['half of it', `'[{"creditId":"grant of u","credits'`],
+    ['a half of JSON', `'[{"creditId":"grant of u","credits'`],
     ['an object', "'{}'"],
     ['null', "'null'"],
     ['a number', "'10'"],
     ['JSON within JSON', `'"[]"'`],
-    ['a list of something else', "'[10]'"],
+    ['a list of numbers', "'[10]'"],
     ['without a grant', `'[{"creditsConsumed":10}]'`],
     ['without an amount', `'[{"creditId":"grant of u"}]'`],
-    ['of a grant that is null', `'[{"creditId":null,"creditsConsumed":10}]'`],
-    ['of less than nothing', item(-10)],
-    ['of a fraction', item(1.5)],
+    ['with a grant that is null', `'[{"creditId":null,"creditsConsumed":10}]'`],
+    ['with a negative draw', item(-10)],
+    ['with a fraction', item(1.5)],
     ['of text', item('"10"')],
     ['of null', item('null')],
-    ['of too much', item(2_147_483_648)],
-    ['of far too much', item('1e300')],
+    ['with more than the largest amount', item(2_147_483_648)],
+    ['with an amount of 1e300', item('1e300')],
     ...byStorage({
       sqlite: [
         ['bytes', "x'ff'"],
         ['text that is not UTF-8', "CAST(x'5bff5d' AS text)"],
       ],
-      // Text crosses as JSON, which is UTF-8.
+      // Text is passed as JSON, which is UTF-8.
       libsql: [['bytes', "x'ff'"]],
       postgres: [],
     }),
@@ -132,7 +132,7 @@ describe('updateMediaTaskById refuses to refund a charge whose consumed_detail i
     const id = `t${tasks++}`
     const { creditId: ownCharge } = await createMediaTask(task(id, 'u'), 10)
     await database.sql(`UPDATE credit SET consumed_detail = ${detail} WHERE id = ?`, ownCharge)
-    // Not everything(): SQLite's other process can't read every one of these.
+    // Not everything(): SQLite's other process can't read each of these.
     const raw = byStorage({ sqlite: 'hex(consumed_detail)', postgres: 'consumed_detail' })
     const rows = () =>
       database.sql(`SELECT id, status, remaining_credits, credit.updated_at, ${raw} AS detail
@@ -143,7 +143,7 @@ describe('updateMediaTaskById refuses to refund a charge whose consumed_detail i
     expect(await rows()).toEqual(before)
   })
 
-  test('unreadable, until it is detached as the message says', async () => {
+  test('unreadable, until the charge is detached as the message says', async () => {
     const { database, update, ownCharge } = await open()
     await database.sql("UPDATE credit SET consumed_detail = 'junk' WHERE id = ?", ownCharge)
     const error = await refusal(database, () => update('t', { status: 'failed' }))

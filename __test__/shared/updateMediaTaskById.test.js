@@ -17,7 +17,7 @@ async function withTask(...grants) {
   return { database, update: database.credits.updateMediaTaskById, charge: creditId }
 }
 
-/** What is left of each grant, by its id. */
+/** The remaining credits of each grant, by its id. */
 async function remaining(database) {
   const grants = await database.sql("SELECT * FROM credit WHERE transaction_type = 'grant'")
   return Object.fromEntries(grants.map((grant) => [grant.id, grant.remaining_credits]))
@@ -30,7 +30,7 @@ async function statusOf(database, id) {
 }
 
 describe('updateMediaTaskById', () => {
-  test('changes what is passed and gives the whole row back', async () => {
+  test('changes the fields that are passed, and returns the whole row', async () => {
     const { database, update } = await withTask()
     const before = await database.credits.findMediaTaskById('t')
     const patch = { status: 'extracted', progress: 100, publishedAt: new Date(5000), author: 'É' }
@@ -40,7 +40,7 @@ describe('updateMediaTaskById', () => {
     expect(await database.credits.findMediaTaskById('t')).toEqual(row)
   })
 
-  test('null writes NULL, undefined leaves alone', async () => {
+  test('writes NULL for null, and does not change a field for undefined', async () => {
     const { database, update } = await withTask()
     const row = await update('t', { title: undefined, outputType: null })
     expect(row).toMatchObject({ title: 'A', outputType: null })
@@ -53,7 +53,7 @@ describe('updateMediaTaskById', () => {
     ['an empty patch', {}],
     ['a patch of undefined', { title: undefined }],
     ['a failing patch', { status: 'failed' }],
-    ['a patch with an updatedAt of its own', { updatedAt: HOUR_AGO }],
+    ['a patch with its own updatedAt', { updatedAt: HOUR_AGO }],
   ])('%s moves updatedAt', async (_, patch) => {
     const { database, update } = await withTask()
     await database.sql('UPDATE media_tasks SET updated_at = ?', HOUR_AGO)
@@ -62,7 +62,7 @@ describe('updateMediaTaskById', () => {
     expect(updatedAt.getTime()).toBeLessThanOrEqual(Date.now())
   })
 
-  test('updateMediaTaskById of a task that does not exist is undefined and writes nothing', async () => {
+  test('returns undefined and writes nothing for a task that does not exist', async () => {
     const { database, update, charge } = await withTask()
     const before = await database.everything()
     for (const creditId of [undefined, null, charge, 'nothing']) {
@@ -71,7 +71,7 @@ describe('updateMediaTaskById', () => {
     expect(await database.everything()).toEqual(before)
   })
 
-  test('may give a task another charge of its user', async () => {
+  test('can give a task another charge of its user', async () => {
     const { database, update, charge } = await withTask()
     const other = await database.credits.consumeCredits({ userId: 'u', credits: 5 })
     const row = await update('t', { status: 'translating', creditId: other.id })
@@ -81,8 +81,8 @@ describe('updateMediaTaskById', () => {
   })
 })
 
-describe('updateMediaTaskById to failed', () => {
-  test('gives everything back exactly as it was drawn', async () => {
+describe('updateMediaTaskById with the status failed', () => {
+  test('returns all credits exactly as they were drawn', async () => {
     const { database, update, charge } = await withTask(
       { id: 'a', credits: 4, expiresAt: new Date(Date.now() + DAY_MS) },
       { id: 'b', credits: 3 },
@@ -96,7 +96,7 @@ describe('updateMediaTaskById to failed', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('marks the charge deleted and leaves the rest of it as it was', async () => {
+  test('marks the charge deleted, and does not change its other columns', async () => {
     const { database, update, charge } = await withTask()
     const find = () => database.sql('SELECT * FROM credit WHERE id = ?', charge)
     const [before] = await find()
@@ -104,7 +104,7 @@ describe('updateMediaTaskById to failed', () => {
     expect(await find()).toEqual([{ ...before, status: 'deleted', updated_at: expect.any(Number) }])
   })
 
-  test('refunds over 25 grants', async () => {
+  test('refunds to 25 grants', async () => {
     const { database, update } = await withTask(...Array(25).fill(4))
     await database.credits.createMediaTask(task('t2', 'u'), 90)
     const { refund } = await update('t2', { status: 'failed' })
@@ -122,7 +122,7 @@ describe('updateMediaTaskById to failed', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(100)
   })
 
-  test("a failure with creditId null refunds the task's own charge", async () => {
+  test("and creditId null refunds the task's own charge", async () => {
     const { database, update, charge } = await withTask()
     const row = await update('t', { status: 'failed', creditId: null })
     expect(row).toMatchObject({ creditId: null, refund: { credits: 10, spendable: 10 } })
@@ -139,13 +139,13 @@ describe('updateMediaTaskById to failed', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(90)
   })
 
-  test('a failure of a task that cost nothing refunds nothing', async () => {
+  test('refunds nothing for a task that cost nothing', async () => {
     const { database, update } = await withTask()
     await database.credits.createMediaTask(task('free', 'u'), 0)
     expect((await update('free', { status: 'failed' })).refund).toEqual(NOTHING)
   })
 
-  test('a failure of a task whose charge is gone refunds nothing', async () => {
+  test('refunds nothing for a task whose charge was deleted', async () => {
     const { database, update, charge } = await withTask()
     await database.sql('DELETE FROM credit WHERE id = ?', charge)
     const row = await update('t', { status: 'failed' })
@@ -176,7 +176,7 @@ describe('updateMediaTaskById to failed', () => {
     expect(await statusOf(database, charge)).toBe('deleted')
   })
 
-  test('skips a grant of another user, whatever consumed_detail says', async () => {
+  test('skips a grant of another user that consumed_detail names', async () => {
     const { database, update } = await withTask({ id: 'a', credits: 50 })
     await database.user('v', { id: 'b', credits: 50 })
     await database.sql("UPDATE credit SET remaining_credits = 0 WHERE id = 'b'")
@@ -200,8 +200,8 @@ describe('updateMediaTaskById to failed', () => {
   })
 })
 
-describe('many updateMediaTaskById at once:', () => {
-  test('20 to failed: one of them refunds', async () => {
+describe('concurrent calls of updateMediaTaskById:', () => {
+  test('of 20 failures of a task one refunds', async () => {
     const { database, update } = await withTask()
     const rows = await Promise.all(Array.from({ length: 20 }, () => update('t', { status: 'failed' })))
     expect(rows.map((row) => row.refund.credits).sort()).toEqual([...Array(19).fill(0), 10])
@@ -209,7 +209,7 @@ describe('many updateMediaTaskById at once:', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('20 tasks that name one charge and fail: one of them refunds', async () => {
+  test('of 20 failing tasks that name one charge one refunds', async () => {
     const { database, update } = await withTask()
     const ids = Array.from({ length: 20 }, (_, at) => `free ${at}`)
     const charge = await database.credits.consumeCredits({ userId: 'u', credits: 10 })
@@ -220,7 +220,7 @@ describe('many updateMediaTaskById at once:', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test('tasks fail while others are created', async () => {
+  test('tasks are refunded while others are created', async () => {
     const { database, update } = await withTask(40, 40, 40)
     const submits = Array.from({ length: 50 }, async (_, at) => {
       const created = await database.credits.createMediaTask(task(`t${at}`, 'u'), 10)
@@ -230,7 +230,7 @@ describe('many updateMediaTaskById at once:', () => {
     })
     const settled = await Promise.allSettled(submits)
     const accepted = settled.filter(({ status }) => status === 'fulfilled').map(({ value }) => value)
-    // 110 credits are left, and refunds pay for more.
+    // 110 credits are left, and the refunds allow more.
     expect(accepted.length).toBeGreaterThanOrEqual(11)
     const refunded = accepted.reduce((sum, credits) => sum + credits)
     const balance = 110 - accepted.length * 10 + refunded
@@ -238,7 +238,7 @@ describe('many updateMediaTaskById at once:', () => {
     expect(await violations(database)).toEqual([])
   })
 
-  test("the app's own tasks fail, each three times: their charges are refunded once", async () => {
+  test("the app's own tasks that fail three times each are refunded once", async () => {
     const database = await TestDatabase.fixture()
     const before = await violations(database)
     const tasks = await database.sql(

@@ -5,9 +5,9 @@ const { staysSound } = require('../helpers/calls')
 const { media, used } = require('../helpers/plans')
 const { byStorage, postgres, sqlite } = require('../helpers/storage')
 
-// What the app's own database takes without loss is taken, in the form that its column keeps.
+// Values that the app's own database stores without loss are accepted, in the form of their column.
 
-/** User `u` has 1000 credits. Media tasks have a column with fractions and one with JSON besides. */
+/** User `u` has 1000 credits. Media tasks also have a column with fractions and one with JSON. */
 async function withUser() {
   const database = await TestDatabase.fresh()
   await database.run(
@@ -42,7 +42,7 @@ async function makeChanged(database, mark = '') {
   for (const name in CHANGES) await database.credits.createMediaTask(task(name + mark, 'u'), 0)
 }
 
-/** Writes fields on every way, one after the other. */
+/** Writes fields with each call, one after the other. */
 async function onEveryWay(database, fields, look, mark = '') {
   for (const [name, write] of Object.entries(WAYS)) {
     const id = name + mark
@@ -67,7 +67,7 @@ const column = (field) => field.replace(/[A-Z]/g, (letter) => `_${letter.toLower
 const BIG = Number.MAX_SAFE_INTEGER
 const TIME = new Date('2026-11-28T01:02:03.004Z')
 
-// A column, a value for it, what a row has then; and what the database has, if that is not the same.
+// A column, a value for it, the value in the row; and the value in the database, if it differs.
 const TAKEN = [
   ['views', 56, 56],
   ['views', '56', 56],
@@ -113,14 +113,14 @@ const TAKEN = [
   ['score', '0.5', 0.5],
   ['details', { a: 1 }, { a: 1 }, byStorage({ sqlite: '{"a":1}', postgres: '{"a": 1}', mysql: '{"a":1}' })],
   ['details', '56', '56', '"56"'],
-  // A type that SQLite has not is a number's, if it can be.
+  // SQLite converts values of an unknown column type to numbers if it can.
   ['details', 56, 56, byStorage({ sqlite: 56, postgres: '56' })],
   ['details', true, true, 'true'],
   ['publishedAt', TIME, TIME, TIME.getTime()],
   ['publishedAt', null, null],
 ]
 
-describe('a value that its column holds without loss is taken:', () => {
+describe('a value that its column stores without loss is accepted:', () => {
   staysSound()
 
   test.each(byField(TAKEN))('%s', async (field, rows) => {
@@ -142,7 +142,7 @@ describe('a value that its column holds without loss is taken:', () => {
     }
   })
 
-  test('all at once, as an API gives it', async () => {
+  test('all fields at once, as an API returns them', async () => {
     const database = await withUser()
     const fields = { views: '56', likes: '7', shares: 0, duration: '212', title: 1984, isFreeTrial: '1' }
     const given = { ...fields, isFreeTrial: 'false', publishedAt: TIME, score: '4.5' }
@@ -162,13 +162,13 @@ describe('a value that its column holds without loss is taken:', () => {
     })
   })
 
-  sqlite.test('views to the last digit', async () => {
+  sqlite.test('views with all digits', async () => {
     const database = await withUser()
     const most = '9223372036854775807'
     await onNewTasks(database, { views: most }, (_, write) => write())
     const rows = await database.sql('SELECT CAST(views AS text) AS views FROM media_tasks WHERE views > 0')
     expect(rows).toEqual(Object.keys(WAYS).map(() => ({ views: most })))
-    // Who looks at the ledger afterwards reads numbers that JavaScript can hold.
+    // Later readers of the ledger need numbers that JavaScript can hold.
     await database.sql('UPDATE media_tasks SET views = 0')
   })
 
@@ -183,7 +183,7 @@ describe('a value that its column holds without loss is taken:', () => {
     expect(rows).toEqual(Object.keys(WAYS).map(() => ({ views: value })))
   })
 
-  test('columns of an AI task and of credit take each value that they hold without loss', async () => {
+  test('columns of an AI task and of credit with each value that they store without loss', async () => {
     const database = await withUser()
     const { createAITask, updateAITaskById, createCredit, consumeCredits } = database.credits
     const made = await createAITask(aiTask('a', 'u', { prompt: 5, costCredits: 2, options: { steps: 4 } }))
@@ -213,7 +213,7 @@ const NO_NUMBERS = ['1e3', '12abc', '.5', '5.', '012.5', '+5', ' 5', 'NaN', 'Inf
 const NO_TRUTH = ['1', '0', 'TRUE', 'True', 'yes', 'on', ' true', '', 2, -1, 0.5]
 const NO_TIMES = ['2026-11-28T00:00:00.000Z', '2026-11-28', '1797022109250', '', 1_797_022_109_250, 0, 1.5]
 
-// A column, a value that it does not take, and the code.
+// A column, a value that it refuses, and the code.
 const REFUSED = [
   ...NO_INTEGERS.map((text) => ['views', text, 'INVALID_VALUE']),
   ...[1.5, NaN, Infinity, true, {}, [5], TIME, '9223372036854775808'].map((value) => [
@@ -241,7 +241,7 @@ const REFUSED = [
   }),
 ]
 
-describe('a value that its column does not hold is refused, and nothing is written:', () => {
+describe('a value that its column can not store is refused, and nothing is written:', () => {
   staysSound()
 
   test.each(byField(REFUSED))('%s', async (field, rows) => {
@@ -268,7 +268,7 @@ describe('a value that its column does not hold is refused, and nothing is writt
   })
 })
 
-// Every amount of credits that a caller passes: the call, with the amount, and how its refusal names it.
+// Each amount of credits that a caller passes: the call with the amount, and its name in the error.
 const AMOUNTS = [
   ['createCredit', ({ createCredit }, credits) => createCredit({ userId: 'u', credits }), 'credits'],
   [
@@ -331,7 +331,7 @@ const AMOUNTS = [
   ['refundCredits', ({ refundCredits }, credits, charge) => refundCredits(charge, credits), 'credits'],
 ]
 
-describe('amounts of credits are numbers, and nothing else, in', () => {
+describe('amounts of credits must be numbers in', () => {
   staysSound()
 
   test.each(AMOUNTS)('%s', async (_, call, field, code = 'INVALID_AMOUNT') => {
@@ -348,10 +348,10 @@ describe('amounts of credits are numbers, and nothing else, in', () => {
   })
 })
 
-describe('a failed update that carries such values', () => {
+describe('a failing update with such values', () => {
   staysSound()
 
-  test('refunds, and gives the free trial back', async () => {
+  test('refunds the charge, and returns the free trial', async () => {
     const database = await withUser()
     const { createMediaTask, updateMediaTaskById, getRemainingCredits } = database.credits
     await createMediaTask(task('t', 'u', { isFreeTrial: '1'.length }), 10, { freeTrialLimit: 1 })
@@ -364,7 +364,7 @@ describe('a failed update that carries such values', () => {
     expect(await used(database)).toBe(0)
   })
 
-  test('a failed update with values that are refused refunds nothing, and can be made again without them', async () => {
+  test('refunds nothing if a value is refused, and can be repeated without it', async () => {
     const database = await withUser()
     const { createMediaTask, updateMediaTaskById, getRemainingCredits } = database.credits
     await createMediaTask(task('t', 'u'), 10)
@@ -374,7 +374,7 @@ describe('a failed update that carries such values', () => {
     expect((await fail('1000')).refund.credits).toBe(10)
   })
 
-  test('refunds an AI task, too', async () => {
+  test('refunds an AI task too', async () => {
     const database = await withUser()
     const { createAITask, updateAITaskById } = database.credits
     await createAITask(aiTask('a', 'u', { costCredits: 10 }))

@@ -5,7 +5,7 @@ const { TestDatabase, task } = require('../helpers/database')
 const { byStorage, sqlite } = require('../helpers/storage')
 const { TRANSACTIONS } = require('../helpers/transactions')
 
-// `connection.within(tx)`: each option of the connection that means something there. `schema` is PostgreSQL's alone.
+// `connection.within(tx)`: each option of the connection that has an effect there. `schema` is only for PostgreSQL.
 
 const Transactions = byStorage(TRANSACTIONS)
 const [KIND] = Transactions.KINDS
@@ -19,7 +19,7 @@ beforeEach(async () => {
 
 afterEach(() => transactions.end())
 
-/** What `work` comes to with the functions of a connection with these options. */
+/** The result of `work` with the functions of a connection with these options. */
 async function within(options, work) {
   const connection = connect({ url: database.url, ...options })
   try {
@@ -29,7 +29,7 @@ async function within(options, work) {
   }
 }
 
-test('refundPolicy is the one of the connection, unless a call says another', async () => {
+test('within uses the refundPolicy of the connection, unless a call passes another', async () => {
   await database.user('u', 50, { credits: 50, expiresAt: null })
   const refunded = async (id, options, more) => {
     await database.credits.createMediaTask(task(id, 'u'), 5)
@@ -50,7 +50,7 @@ test('refundPolicy is the one of the connection, unless a call says another', as
   expect(await refunded('by the call', regrant, { refundPolicy: 'source' })).toBe(0)
 })
 
-test('drawOrder is that of the connection, and scenes are those of the call', async () => {
+test('within uses the drawOrder of the connection, and the scenes of the call', async () => {
   const grant = (id, transactionScene, days) => ({
     id,
     credits: 5,
@@ -74,7 +74,7 @@ test('drawOrder is that of the connection, and scenes are those of the call', as
   expect(poor).toMatchObject({ code: 'INSUFFICIENT_CREDITS', available: 8, balance: 11 })
 })
 
-test('activeStatuses are those of the connection', async () => {
+test('within uses the activeStatuses of the connection', async () => {
   await database.user('u')
   for (const status of ['pending', 'processing']) {
     await database.credits.createMediaTask(task(status, 'u', { status }), 0)
@@ -86,7 +86,7 @@ test('activeStatuses are those of the connection', async () => {
 })
 
 sqlite.test(
-  'timestampUnit is that of the connection, whatever another one has said of the same file',
+  'within uses the timestampUnit of its connection, also if another one has another unit for the same file',
   async () => {
     await database.user('u')
     const write = async (id, timestampUnit) => {

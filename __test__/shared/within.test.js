@@ -22,7 +22,7 @@ const run = (kind, work, level) => transactions.run(kind, (tx) => work(within(tx
 
 const APP_ROLLS_BACK = new Error('the app rolls back')
 
-/** The same, and the app rolls back afterwards. What `work` returned. */
+/** The same, and then the app rolls back. Returns the result of `work`. */
 async function undone(kind, work) {
   let value
   const rolledBack = run(kind, async (credits) => {
@@ -44,13 +44,13 @@ const errorOf = (call) =>
 staysSound()
 TestDatabase.reuse()
 
-/** User `u` with two grants, a task of each kind and a charge by itself: that charge. */
+/** User `u` with two grants, a task of each kind and a charge without a task, which is returned. */
 async function fill() {
   await database.user('u', { id: 'g', credits: 100 }, 50)
   await database.credits.createMediaTask(task('t', 'u'), 2)
   await database.credits.createAITask(aiTask('a', 'u', { costCredits: 2 }))
   const filled = await database.credits.consumeCredits(charge(3))
-  // However fast this machine is, the tasks are stuck by now.
+  // The tasks are stuck by now on each machine.
   for (const table of ['media_tasks', 'ai_task']) {
     await database.sql(`UPDATE ${table} SET updated_at = ?`, new Date(Date.now() - 60_000))
   }
@@ -66,7 +66,7 @@ beforeEach(async () => {
 afterEach(() => transactions.end())
 
 describe.each(Transactions.KINDS)('inside a transaction of %s', (kind) => {
-  test('every function does what it does outside, and nothing is left when the app rolls back', async () => {
+  test('each function does the same as outside, and leaves nothing after a rollback', async () => {
     for (const name of INSIDE) {
       await database.store.empty()
       const { id } = await fill()
@@ -79,7 +79,7 @@ describe.each(Transactions.KINDS)('inside a transaction of %s', (kind) => {
     }
   })
 
-  test('what the app commits is there, the task and its charge with the rows of the app', async () => {
+  test('the task and its charge are committed with the rows of the app', async () => {
     await run(kind, async (credits) => {
       await credits.createCredit({ userId: 'u', credits: 7, transactionNo: 'order' })
       await credits.createMediaTask(task('new', 'u', { title: "it's \\ $1 «–» \u{1f600}" }), 10)
@@ -90,7 +90,7 @@ describe.each(Transactions.KINDS)('inside a transaction of %s', (kind) => {
     expect((await database.credits.findMediaTaskById('t')).status).toBe('failed')
   })
 
-  test('a refusal has written nothing, and the transaction goes on', async () => {
+  test('a refused call has written nothing, and the transaction can go on', async () => {
     await run(kind, async (credits) => {
       const error = await errorOf(credits.consumeCredits(charge(1000)))
       expect(error).toBeInstanceOf(MediaCreditsError)
@@ -103,7 +103,7 @@ describe.each(Transactions.KINDS)('inside a transaction of %s', (kind) => {
     expect(await database.credits.getRemainingCredits('u')).toBe(150 - 2 - 2 - 3 - 1)
   })
 
-  test('an error of the database in the middle of a call leaves nothing of it to an app that commits', async () => {
+  test('a database error in the middle of a call leaves nothing of the call to commit', async () => {
     await refuseRows(database, { table: 'media_tasks', condition: "NEW.title = 'bad'", message: 'no' })
     const before = await database.credits.getRemainingCredits('u')
     const codes = []
@@ -119,21 +119,21 @@ describe.each(Transactions.KINDS)('inside a transaction of %s', (kind) => {
       await call(credits.createMediaTask(task('bad', 'u', { title: 'bad' }), 10))
       await call(credits.createMediaTask(task('good', 'u'), 5))
     })
-    // PostgreSQL commits nothing behind an error, and some clients say so.
+    // PostgreSQL commits nothing after an error, and some clients report it.
     const goesOn = STORAGE !== 'postgres'
     await (goesOn ? end : end.catch(() => {}))
     expect(codes).toEqual(['accepted', 'DATABASE_ERROR', goesOn ? 'accepted' : 'DATABASE_ERROR'])
     expect(await database.credits.getRemainingCredits('u')).toBe(goesOn ? before - 6 : before)
   })
 
-  test('a call with the key of an earlier one gets what that wrote', async () => {
+  test('a call with the key of an earlier one returns its row', async () => {
     const call = (credits) => credits.consumeCredits(charge(5, { transactionNo: 'key' }), { replay: true })
     const first = await run(kind, call)
     const again = await run(kind, call)
     expect([again.id, again.replayed, first.replayed]).toEqual([first.id, true, undefined])
   })
 
-  test('a transaction among the arguments is the one that the call runs in', async () => {
+  test('a call runs in the transaction that is passed as an argument', async () => {
     const calls = [
       ['consumeCredits', charge(5)],
       ['createCredit', { userId: 'u', credits: 5 }],
@@ -155,12 +155,12 @@ describe.each(Transactions.KINDS)('inside a transaction of %s', (kind) => {
     await expect(refused).rejects.toMatchObject({ code: 'INSUFFICIENT_CREDITS' })
   })
 
-  test('calls at the same moment take turns in one transaction', async () => {
+  test('concurrent calls in one transaction run one after the other', async () => {
     const settled = await run(kind, (credits) => atOnce(20, () => credits.consumeCredits(charge(10))))
     expect(counted(settled)).toEqual({ accepted: 14, INSUFFICIENT_CREDITS: 6 })
   })
 
-  test('beside the engine the balance is spent once', async () => {
+  test('the balance is spent once beside the engine', async () => {
     const outside = atOnce(20, () => database.credits.consumeCredits(charge(10)))
     const inside = atOnce(20, () => run(kind, (credits) => credits.consumeCredits(charge(10))))
     const settled = [...(await outside), ...(await inside)]
@@ -168,7 +168,7 @@ describe.each(Transactions.KINDS)('inside a transaction of %s', (kind) => {
     expect(await database.credits.getRemainingCredits('u')).toBe(3)
   })
 
-  test('after its transaction ended nothing is written', async () => {
+  test('a call after the end of its transaction writes nothing', async () => {
     let late
     await run(kind, async (credits) => {
       late = credits
@@ -179,7 +179,7 @@ describe.each(Transactions.KINDS)('inside a transaction of %s', (kind) => {
   })
 })
 
-test('values that look like SQL are values', async () => {
+test('within passes values that look like SQL as values', async () => {
   const names = ['is_text(id)', "'; DROP TABLE credit; --", '$1 ?1 ?', '"user"', '\\', 'a\nb -- c']
   const [kind] = Transactions.KINDS
   for (const name of names) {
@@ -193,11 +193,11 @@ test('values that look like SQL are values', async () => {
 })
 
 test.each(['charge', 'grant', 'task', 'failure', 'batch'])(
-  'what a process writes that is killed between write and commit is all there, or not at all: a %s',
+  'the writes of a process that is killed between write and commit are all there or not at all: a %s',
   async (what) => {
     const KEYS = `SELECT transaction_no AS written FROM credit WHERE transaction_no LIKE '${what}-%'
       UNION ALL SELECT id FROM media_tasks WHERE id LIKE '${what}-%'`
-    // Before a commit, and after it.
+    // Before a commit, and after a commit.
     for (const [round, last] of ['written', 'committed'].entries()) {
       const [from, third] = [20 * round, 20 * round + 2]
       const kill = (line, child) => line === `${last} ${third}` && child.kill('SIGKILL')
@@ -220,7 +220,7 @@ test.each(['charge', 'grant', 'task', 'failure', 'batch'])(
   },
 )
 
-/** How a client has a part of its transaction that is undone alone. */
+/** How each client rolls back a part of its transaction. */
 const NESTED = {
   'postgres.js': (tx, work) => tx.savepoint(work),
   Drizzle: (tx, work) => tx.transaction(work),
@@ -245,7 +245,7 @@ function onSavepoint(query) {
 }
 
 test.each(Transactions.KINDS.filter((kind) => NESTED[kind]))(
-  'what was written in a part of the transaction of %s is undone with that part alone',
+  'the writes in a part of the transaction of %s are undone with only that part',
   async (kind) => {
     const nested = NESTED[kind]
     await run(kind, async (credits, tx) => {
@@ -295,7 +295,7 @@ test.each([
 })
 
 sqlite.test(
-  'a transaction that has read before another connection wrote is told to begin as a writer',
+  'a transaction that read before another connection wrote is refused with the advice to begin as a writer',
   async () => {
     const tx = await transactions.client.transaction('deferred')
     await tx.execute('SELECT * FROM credit')
@@ -314,7 +314,7 @@ describe('a value that is not a transaction', () => {
   const notOne = (give) =>
     writingNothing(database, () => errorOf((async () => within(give()).consumeCredits(charge(1)))()))
 
-  test('is refused where that can be told', async () => {
+  test('is refused if this can be detected', async () => {
     for (const client of transactions.none()) {
       const error = await notOne(() => client)
       expect(error).toBeInstanceOf(MediaCreditsError)
@@ -322,7 +322,7 @@ describe('a value that is not a transaction', () => {
     }
   })
 
-  test('is refused if it throws when it is looked at', async () => {
+  test('is refused if it throws when it is read', async () => {
     const hostile = new Proxy(
       {},
       {
@@ -362,18 +362,18 @@ sqlite.describe('a synchronous client', () => {
     expect(call).toThrow(/does not support .* BEGIN IMMEDIATE, pass { dialect: 'sqlite', query/)
   }
 
-  test('is refused with what works', () => refused(() => within(transactions.database)))
+  test('is refused with the advice what works', () => refused(() => within(transactions.database)))
 
-  test("is refused with what works if it is Drizzle's", () => {
+  test('is refused with the advice what works if it is the client of Drizzle', () => {
     const session = new BetterSQLiteSession(transactions.database, new SQLiteSyncDialect())
     const inside = () => session.transaction((tx) => within(tx))
     refused(inside)
     expect(transactions.database.inTransaction).toBe(false)
   })
 
-  // Node 20 has none.
+  // Node 20 has no such client.
   if (isBuiltin('node:sqlite')) {
-    test("is refused with what works if it is Node's", () => {
+    test('is refused with the advice what works if it is the client of Node', () => {
       const { DatabaseSync } = require('node:sqlite')
       const client = new DatabaseSync(':memory:')
       refused(() => within(client))
@@ -410,7 +410,7 @@ describe('a client that misbehaves', () => {
   })
 
   test.each(['ECONNRESET', 'EPIPE', 'PROTOCOL_CONNECTION_LOST', 'CONNECTION_CLOSED', 'HRANA_CLOSED_ERROR'])(
-    'and has lost its connection (%s) is told to repeat the whole transaction',
+    'and has lost its connection (%s) is refused with the advice to repeat the whole transaction',
     async (code) => {
       const lost = Object.assign(new Error('gone'), { code })
       for (const thrown of [lost, new Error('failed', { cause: lost })]) {
@@ -434,7 +434,7 @@ describe('a client that misbehaves', () => {
       let calls = 0
       const error = await writingNothing(database, () =>
         wrapped((sql, rows) => {
-          // It is asked for to be refused; and a client that takes no savepoint goes without.
+          // A savepoint is requested to be refused; a client without savepoints works without.
           const mayFail = sql === 'BEGIN' || (STORAGE === 'sqlite' && sql.startsWith('SAVEPOINT'))
           if (mayFail || calls++ !== at) return rows(sql)
           throw thrown
@@ -461,7 +461,7 @@ describe('a client that returns rows in another shape', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(150 - 2 - 2 - 3 - 1)
   })
 
-  test('is as good: by a thenable that begins when it is waited for', async () => {
+  test('is supported: a thenable that starts when it is awaited', async () => {
     await transactions.run('a client of the app', ({ dialect, query }) => {
       const lazy = (sql, params) => ({ then: (...settle) => query(sql, params).then(...settle) })
       return within({ dialect, query: lazy }).consumeCredits(charge(1))
@@ -470,7 +470,7 @@ describe('a client that returns rows in another shape', () => {
   })
 })
 
-test('tables that have changed since the last call are read again', async () => {
+test('within reads tables again that have changed since the last call', async () => {
   const [kind] = Transactions.KINDS
   await run(kind, (credits) => credits.createMediaTask(task('one', 'u'), 1))
   await database.sql('ALTER TABLE media_tasks ADD COLUMN studio text')

@@ -4,9 +4,9 @@ const { TestDatabase } = require('../helpers/database')
 const { LIBSQL } = require('../helpers/libsql')
 const { evaluate, start } = require('../helpers/processes')
 
-// What docs/locking.md says of the app's own client: how it is told to wait for a lock, and what ends that.
+// The claims of docs/locking.md about the app's own client: how it waits for a lock, and what resets that.
 
-/** Runs `body` in a process of its own, with a client on the database. Resolves to what it says. */
+/** Runs `body` in a separate process, with a client on the database. Resolves to its output. */
 async function withClient(database, version, { timeout, pragma }, body) {
   const { out } = await evaluate(`(async () => {
     const { createClient } = require(${JSON.stringify(LIBSQL[version])})
@@ -49,7 +49,7 @@ test.each([
   expect(await withClient(await withUser(), version, told, WAITS)).toEqual(expected)
 })
 
-/** Another process has the write lock until it is told to let go. */
+/** Another process holds the write lock until it is asked to release it. */
 function locked(database) {
   return new Promise((resolve) => {
     const { child, ended } = start('locker.js', [database.file], () =>
@@ -66,7 +66,7 @@ const WRITE = `
 test.each([
   ['0.18', { timeout: 500 }, 500],
   ['0.15', { pragma: 500 }, 500],
-  // An hour, which does not pass.
+  // An hour, which no test waits for.
   ['0.15', { timeout: 3_600_000 }, 0],
 ])('@libsql/client %s, told %j, is refused while another process writes', async (version, told, leastMs) => {
   const database = await withUser()
@@ -77,7 +77,7 @@ test.each([
   expect(waitedMs).toBeGreaterThanOrEqual(leastMs)
 })
 
-/** Two writes at once, and how long the event loop has stood still by then. */
+/** Two concurrent writes, and how long the event loop was blocked. */
 const atOnce = (write) => `
   const start = performance.now()
   let stillMs
@@ -89,7 +89,7 @@ const atOnce = (write) => `
   const ends = await Promise.all([write(), write()].map((writing) => writing.catch(code)))
   say({ ends, stillMs })`
 
-/** Commits when the event loop has turned, as one that asks something else in between. */
+/** Commits after a turn of the event loop, like code that awaits another call in between. */
 const TRANSACTION = atOnce(`
   const transaction = await client.transaction('write')
   await new Promise(setImmediate)
@@ -101,7 +101,7 @@ test.each([
   ['0.15', {}, 0],
   ['0.15', { pragma: 500 }, 0],
 ])(
-  'two transactions of one @libsql/client %s, told %j: the second is refused',
+  'of two transactions of one @libsql/client %s with %j the second is refused',
   async (version, told, leastMs) => {
     const { ends, stillMs } = await withClient(await withUser(), version, told, TRANSACTION)
     expect(ends).toEqual(['written', 'SQLITE_BUSY'])

@@ -3,14 +3,14 @@
 const { TestDatabase, refusal, task } = require('../helpers/database')
 const { cliOn } = require('../helpers/cli')
 
-/** Declares a column anew. SQLite changes no type of one that is there. */
+/** Makes a column again with another type. SQLite can't change the type of an existing one. */
 const declare = (table, column, type) => [
   'DROP INDEX idx_credit_consume_fifo',
   `ALTER TABLE ${table} DROP COLUMN ${column}`,
   `ALTER TABLE ${table} ADD COLUMN ${column} ${type}`,
 ]
 
-describe('a declared type that changes what the ledger keeps', () => {
+describe('a declared type that changes the values of the ledger', () => {
   test.each([
     ['credit', 'remaining_credits', 'real', 'integer'],
     ['credit', 'credits', 'text', 'integer'],
@@ -36,7 +36,7 @@ describe('a declared type that changes what the ledger keeps', () => {
     })
   })
 
-  test('stops the functions about tasks alone, if a table of tasks has it', async () => {
+  test('blocks only the functions about tasks if a task table has it', async () => {
     const database = await TestDatabase.fresh()
     await database.run(...declare('media_tasks', 'credit_id', 'integer'))
     await database.user('u', 10)

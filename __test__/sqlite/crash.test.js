@@ -13,22 +13,22 @@ describe('kill -9 in the middle of a checkpoint', () => {
   const USERS = 3000
   const CALLERS = 64
   const KILLS = 3
-  /** How long after it has begun to write, for each attempt: among the pages, and in the fsync at its end. */
+  /** How long after the start of the write, for each attempt: between pages, and in the fsync at the end. */
   const DELAYS_MS = [0, 4, 8, 0, 0, 0]
   const POLL_MS = 1
-  /** However fast the machine is: what is waited for is work, which a busy machine takes minutes for. */
+  /** Long enough for a busy machine, which may take minutes. */
   const TIMEOUT_MS = 600_000
 
   const MANY_USERS = `
     WITH RECURSIVE number (at) AS (SELECT 0 UNION ALL SELECT at + 1 FROM number WHERE at < ${USERS - 1})
     INSERT INTO user (id, name, email) SELECT 'u' || at, 'u', at || '@example.test' FROM number`
-  /** Of almost a page each, so that a checkpoint has pages all over the file to write, and takes its time. */
+  /** Rows of almost a page each, so that a checkpoint writes many pages and takes long. */
   const LARGE_GRANTS = `
     INSERT INTO credit
       (id, user_id, transaction_no, transaction_type, credits, remaining_credits, description, status)
     SELECT 'g' || id, id, id, 'grant', 1000000, 1000000, printf('%.3000c', 'x'), 'active' FROM user`
 
-  /** Kills a writing process in its checkpoint. Returns what it was told, and whether it was in it to the end. */
+  /** Kills a writing process in its checkpoint. Returns its acknowledged calls, and whether the checkpoint was under way. */
   async function killInCheckpoint({ file, url }, prefix, { tasksEach, bytes }, delayMs) {
     let checkpoint
     let answered = 0
@@ -36,12 +36,12 @@ describe('kill -9 in the middle of a checkpoint', () => {
       'submitter.js',
       [url, 'u', prefix, CALLERS, tasksEach, USERS, TIMEOUT_MS, bytes],
       (line) => {
-        // With its first reply it has the file open, and no other process checkpoints any more.
+        // After its first reply it has the file open, and no other process checkpoints.
         checkpoint ??= watchCheckpoint(file)
         if (/^(created|refused)/.test(line)) answered++
       },
     )
-    // All is done and in the file: its checkpoint came and went between two looks.
+    // The checkpoint was finished between two checks.
     const isMissed = () => answered === CALLERS * tasksEach && checkpoint.nothingIsLeft()
     while (child.exitCode === null && !checkpoint?.isUnderWay() && !isMissed()) await sleep(POLL_MS)
     await sleep(delayMs)
@@ -51,7 +51,7 @@ describe('kill -9 in the middle of a checkpoint', () => {
     return { lines, inCheckpoint: checkpoint.isUnderWay() }
   }
 
-  /** The app is started again, and works: the first call recovers the log. Returns what it was told. */
+  /** Starts the app again: the first call recovers the log. Returns its acknowledged calls. */
   async function comeBack({ url }, id) {
     const credits = connect({ url })
     await credits.createMediaTask(task(id, 'u0'), 1)
@@ -61,8 +61,8 @@ describe('kill -9 in the middle of a checkpoint', () => {
 
   test.each([
     // Of 25,000 pages, see src/storage/sqlite/wal.rs: with long texts that is not so many tasks.
-    ['that a commit makes, because the log is long', { tasksEach: 1000, bytes: 20_000 }],
-    ['that is made while there is nothing else to do', { tasksEach: 25, bytes: 0 }],
+    ['of a commit, because the log is long', { tasksEach: 1000, bytes: 20_000 }],
+    ['of an idle writer', { tasksEach: 25, bytes: 0 }],
   ])(
     '%s',
     async (_, work) => {
@@ -72,7 +72,7 @@ describe('kill -9 in the middle of a checkpoint', () => {
       const told = []
       let kills = 0
       for (const [attempt, delayMs] of DELAYS_MS.entries()) {
-        // The log is recovered only when no process has it open any more, and that process may.
+        // The log is recovered only after the last process that has it open ends.
         await stopInspector()
         const { lines, inCheckpoint } = await killInCheckpoint(database, `a${attempt}`, work, delayMs)
         if (inCheckpoint) kills++

@@ -12,7 +12,7 @@ useDisk()
 
 const testWithDisk = NO_DISK ? test.skip : test
 
-/** A folder on a file system of its own, until all tests are done. */
+/** A folder on a separate file system, until all tests are done. */
 function onDisk(options) {
   const folder = emptyFolder()
   mount(options, folder)
@@ -27,12 +27,12 @@ afterAll(() => {
   }
 })
 
-/** What a store is in can't be removed before it is unmounted. */
+/** A mounted folder can't be removed before it is unmounted. */
 const mountedStore = (folder) => Object.assign(new Store(folder), { remove: async () => {} })
 
 const CONSUME = { userId: 'u', credits: 1 }
 
-test('a file that another process has locked is DATABASE_BUSY, and works when it lets go', async () => {
+test('a file that another process has locked is DATABASE_BUSY, and works after it is unlocked', async () => {
   const database = await TestDatabase.fresh({ busyTimeoutMs: 50 })
   await database.user('u', 100)
   const held = new Promise((resolve) => {
@@ -75,7 +75,7 @@ test.each([
   expect(fs.readFileSync(database.file)).toEqual(Buffer.from(content))
 })
 
-test('a folder where the file should be is refused', async () => {
+test('a folder in place of the file is refused', async () => {
   const database = await TestDatabase.none()
   fs.mkdirSync(database.file)
   const error = await database.credits.consumeCredits(CONSUME).catch((error) => error)
@@ -85,7 +85,7 @@ test('a folder where the file should be is refused', async () => {
   })
 })
 
-test('a folder that does not exist is named', async () => {
+test('a folder that does not exist is named in the error', async () => {
   const database = await TestDatabase.none()
   fs.rmdirSync(database.folder)
   const error = await database.credits.consumeCredits(CONSUME).catch((error) => error)
@@ -141,7 +141,7 @@ describe('a user who may not write', () => {
     ).toEqual([{ charges: 0 }])
   })
 
-  test('a file with a write-ahead log in a folder of another user names the folder, whatever is called', async () => {
+  test('gets an error of each call that names the folder of a file with a write-ahead log', async () => {
     const database = await withBalance()
     await database.run('PRAGMA journal_mode = WAL')
     const folder = fs.realpathSync(database.folder)
@@ -152,7 +152,7 @@ describe('a user who may not write', () => {
     expect(await attempt(database, READ)).toBe('100')
   })
 
-  test('tables in a folder of another user: the folder is named', async () => {
+  test('gets an error of createTables that names the folder', async () => {
     const database = await TestDatabase.none()
     fs.chmodSync(database.folder, 0o555)
     expect(await attempt(database, 'credits.createTables()')).toEqual(

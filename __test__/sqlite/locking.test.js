@@ -6,11 +6,11 @@ const { violations } = require('../helpers/invariants')
 const { LIBSQL } = require('../helpers/libsql')
 const { evaluate } = require('../helpers/processes')
 
-// Each scenario runs in a process of its own: two copies of SQLite must not meet in Jest's.
+// Each scenario runs in a separate process: two copies of SQLite must not share Jest's.
 
 const WITHOUT_LOCKING = { MEDIA_CREDITS_TEST_WITHOUT_LOCKING: '1' }
 
-/** What every scenario has at hand, in its own process. */
+/** The code that each scenario can use, in its own process. */
 const PRELUDE = `
   const fs = require('node:fs')
   const { createClient } = require(process.env.LIBSQL)
@@ -25,7 +25,7 @@ const PRELUDE = `
     connection.createMediaTask({ id, userId: 'u', platform: 'youtube', videoUrl: 'https://youtu.be/x' }, 1)
 `
 
-/** Runs a scenario in a process of its own. Returns what it said, and how it ended. */
+/** Runs a scenario in a separate process. Returns its output, and how it ended. */
 async function play({ file, folder }, scenario, { env, libsql = LIBSQL['0.18'] } = {}) {
   const source = `${PRELUDE}
     ;(async () => { ${scenario} })().catch((error) => { say(error.stack); process.exitCode = 1 })`
@@ -40,7 +40,7 @@ async function play({ file, folder }, scenario, { env, libsql = LIBSQL['0.18'] }
 async function released() {
   const database = await TestDatabase.fresh()
   await database.credits.close()
-  // Not through `database.user`: the helper's process keeps a file open until its garbage is collected.
+  // Not by `database.user`: the helper's process keeps a file open until its garbage is collected.
   await play(
     database,
     `const client = createClient({ url })
@@ -53,18 +53,18 @@ async function released() {
 }
 
 describeOnLinux('descriptors', () => {
-  /** One after the other, because each starts a thread and opens the file. More take their time, see CONTRIBUTING.md. */
+  /** One after the other, because each starts a thread and opens the file. More take long, see CONTRIBUTING.md. */
   const CYCLES = Number(process.env.CYCLES ?? 300)
 
   test(
-    'opening and closing one file again and again leaves none behind',
+    'are closed when one file is opened and closed again and again',
     async () => {
       const { said } = await play(
         await released(),
         `for (let cycle = 1; cycle <= ${CYCLES}; cycle++) {
         const connection = credits.connect({ url })
         if (await connection.getRemainingCredits('u') !== 1000) say('wrong')
-        // Now and then the writer too, so that both threads come and go.
+        // Sometimes the writer too, so that both threads start and end.
         if (cycle % 10 === 0) await connection.consumeCredits({ userId: 'nobody', credits: 1 }).catch(() => {})
         await connection.close()
         if (cycle === 100 || cycle === ${CYCLES}) say(descriptors())
@@ -77,7 +77,7 @@ describeOnLinux('descriptors', () => {
     180_000 + 100 * CYCLES,
   )
 
-  test('files that are deleted after closing leave none behind', async () => {
+  test('of files that are deleted after closing are closed', async () => {
     const FILES = 100
     const { said } = await play(
       await released(),
@@ -131,7 +131,7 @@ describeOnLinux.each(Object.entries(LIBSQL))('beside @libsql/client %s in one pr
     }
     process.kill(process.pid, 'SIGKILL')`
 
-  test('libSQL comes, writes and goes: the log stays, and acknowledged commits survive a kill -9', async () => {
+  test('the log stays after libSQL closes the file, and acknowledged commits survive a kill -9', async () => {
     const database = await released()
     const { signal, said } = await play(database, VISIT, { libsql })
     const [{ log }, ...told] = said
@@ -145,7 +145,7 @@ describeOnLinux.each(Object.entries(LIBSQL))('beside @libsql/client %s in one pr
     expect(await violations(database)).toEqual([])
   })
 
-  test('the same without the fix: the log is gone, and commits with it', async () => {
+  test('without the fix libSQL deletes the log, and commits are lost', async () => {
     const database = await released()
     const { said } = await play(database, VISIT, { env: WITHOUT_LOCKING, libsql })
     const [{ log }, ...told] = said
@@ -157,7 +157,7 @@ describeOnLinux.each(Object.entries(LIBSQL))('beside @libsql/client %s in one pr
     expect(found).toBeLessThan(50)
   })
 
-  /** libSQL holds the write lock while the addon wants it, and lets go. */
+  /** libSQL holds the write lock while the addon waits for it, and releases it. */
   const HOLD = `
     const connection = credits.connect({ url, busyTimeoutMs: 50 })
     await connection.getRemainingCredits('u')
@@ -180,7 +180,7 @@ describeOnLinux.each(Object.entries(LIBSQL))('beside @libsql/client %s in one pr
     expect(await violations(database)).toEqual([])
   })
 
-  test('the same without the fix: both have the write lock at once', async () => {
+  test('without the fix both have the write lock at once', async () => {
     const { said } = await play(await released(), HOLD, { env: WITHOUT_LOCKING, libsql })
     expect(said[0]).toMatchObject({ outcome: 'done' })
   })

@@ -29,12 +29,12 @@ const COUNTS = `
   const writers = () => names().filter((name) => name === 'credits-writer').length
   const opens = () => fs.readdirSync('/proc/self/fd')
     .filter((fd) => read('/proc/self/fd/' + fd, fs.readlinkSync) === url.replace('file:', '')).length
-  /** The package as it is after a hot reload, which forgets every module. */
+  /** The package after a hot reload, which discards each module. */
   const reload = () => {
     for (const file of Object.keys(require.cache)) delete require.cache[file]
     return require(${MODULE})
   }
-  /** Says how many they are now, and then that there are no more of them after something was done. */
+  /** Counts them now, and checks that there are no more of them after an action. */
   const unchanged = async (what) => {
     const before = [writers(), opens()]
     await what()
@@ -42,7 +42,7 @@ const COUNTS = `
     console.log(before[0], after[0], after[1] - before[1])
   }`
 
-/** Runs `body` in a process of its own; a user `u` has 100 credits. Returns what it says, and the database. */
+/** Runs `body` in a separate process; a user `u` has 100 credits. Returns its output, and the database. */
 async function inProcess(body) {
   const database = await TestDatabase.fresh()
   await database.user('u', 100)
@@ -52,11 +52,11 @@ async function inProcess(body) {
   return { database, ...result }
 }
 
-/** One writer before, one after, and the file not opened again. */
+/** One writer before and after, and the file is not opened again. */
 const ONE = '1 1 0'
 
 describeOnLinux('one process has one engine on a file', () => {
-  test('two connections share one engine, the default one among them', async () => {
+  test('two connections share one engine, also with the default connection', async () => {
     const { out, database } = await inProcess(`
       await credits.createMediaTask(task('a'), 10)
       await credits.getRemainingCredits('u')
@@ -107,7 +107,7 @@ describeOnLinux('one process has one engine on a file', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(70)
   })
 
-  test('a process has no engine when all have closed, even if they close and open at once', async () => {
+  test('a process has no engine after all connections are closed, also if they close and open at once', async () => {
     const { out } = await inProcess(`
       const ROUNDS = 20
       for (let at = 0; at < ROUNDS; at++) {
@@ -116,12 +116,12 @@ describeOnLinux('one process has one engine on a file', () => {
         await Promise.all([one.close(), other.createMediaTask(task('b' + at), 1).then(() => other.close())])
       }
       for (let polls = 0; writers() && polls < 500; polls++) await new Promise((resolve) => setTimeout(resolve, 10))
-      // Some descriptors are kept, because to close one would release other people's locks; they are used again.
+      // Some descriptors are kept and reused, because closing one would release locks of other libraries.
       console.log(writers(), opens() < ROUNDS)`)
     expect(out).toBe('0 true')
   })
 
-  test('after rejections without a handler, which an app server survives, a process has one engine', async () => {
+  test('a process has one engine after rejections without a handler, which an app server survives', async () => {
     const { code, out, database } = await inProcess(`
       let unhandled = 0
       process.on('unhandledRejection', () => unhandled++)
@@ -136,21 +136,21 @@ describeOnLinux('one process has one engine on a file', () => {
     expect(await database.credits.getRemainingCredits('u')).toBe(80)
   })
 
-  test('until a rejection without a handler ends the process', async () => {
+  test('a rejection without a handler ends a process with one engine', async () => {
     const { code, out, database } = await inProcess(`
       await credits.createMediaTask(task('a'), 10)
       credits.createMediaTask(task('b'), 1000)
       for (let at = 0; at < 10; at++) credits.createMediaTask(task('c' + at), 1).catch(() => {})`)
     expect(code).toBe(1)
     expect(out).toContain('MediaCreditsError')
-    // The next process begins where this one has ended.
+    // The next process continues where this one has ended.
     await database.credits.createMediaTask({ ...TASK, id: 'd' }, 1)
     expect(await violations(database)).toEqual([])
   })
 })
 
 describeOnLinux('two copies of the package in one process, as two apps of a monorepo may have them', () => {
-  test('have an engine each, and a whole ledger between them', async () => {
+  test('have one engine each, and the invariants hold', async () => {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-copy-'))
     const addon = `media-credits.${thisPlatform()}.node`
     for (const name of [addon, 'lib', 'package.json']) {
@@ -171,7 +171,7 @@ describeOnLinux('two copies of the package in one process, as two apps of a mono
 })
 
 describeOnLinux('Jest', () => {
-  test('gives each test file a module of its own, and they share one engine', async () => {
+  test('gives each test file its own module, and all share one engine', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const source = (name, body) =>
@@ -182,7 +182,7 @@ describeOnLinux('Jest', () => {
       const counts = [process.pid, writers(), opens()]`
     const files = {
       a: source('a', `${what('a')}; fs.writeFileSync('counts.json', JSON.stringify(counts))`),
-      // The same process, in which the first file's module has been forgotten and was not closed.
+      // The same process, in which the first file's module was discarded without being closed.
       b: source(
         'b',
         `${what('b')}; expect(counts).toEqual(require('./counts.json')); expect(counts[1]).toBe(1)`,

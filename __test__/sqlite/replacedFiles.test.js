@@ -8,7 +8,7 @@ const { evaluate } = require('../helpers/processes')
 const OLD_BALANCE = 100
 const NEW_BALANCE = 500
 
-/** Runs statements in a process that is gone afterwards: one that stays keeps its files open. */
+/** Runs statements in a process that ends afterwards: a running one would keep its files open. */
 async function outside(file, ...statements) {
   const libsql = JSON.stringify(require.resolve('@libsql/client'))
   const source = `(async () => {
@@ -44,7 +44,7 @@ async function underTest(journal) {
 let source
 let copies = 0
 
-/** Another file, whole and closed, to be put in place: copies of one that is made once. */
+/** Another intact and closed file, to be put in place: copies of one that is made once. */
 async function replacement() {
   if (!source) {
     source = await withBalance(NEW_BALANCE)
@@ -58,7 +58,7 @@ async function replacement() {
 
 const removeLog = (file) => ['-wal', '-shm'].forEach((end) => fs.rmSync(file + end, { force: true }))
 
-/** Puts a file in place, as an operator does who knows what belongs to a database. */
+/** Puts a file in place, with or without its log, as an operator does. */
 async function putInPlace(file) {
   const valid = await replacement()
   removeLog(file)
@@ -72,7 +72,7 @@ const write = ({ credits }) => credits.createMediaTask(task(`n${++last}`, 'u'), 
 const outcome = (promise) => promise.catch((error) => error)
 const lost = (databaseCode) => ({ code: 'DATABASE_ERROR', databaseCode, retryable: true })
 
-/** Each of the two threads may notice once that it has lost its file. */
+/** Each of the two threads may report once that it has lost its file. */
 async function again(call, pattern) {
   try {
     return await call()
@@ -82,7 +82,7 @@ async function again(call, pattern) {
   }
 }
 
-/** The connection works on the file that was put in place, whichever call notices first. */
+/** The connection uses the file that was put in place, whichever call detects it first. */
 async function worksOnTheNewOne(database, [first, second], pattern) {
   let balance = NEW_BALANCE
   const told = []
@@ -110,10 +110,10 @@ const ORDERS = [
 const JOURNALS = ['in the log', 'put back', 'rollback']
 
 describe.each(JOURNALS)('a file whose last commits are: %s', (journal) => {
-  describe.each(ORDERS)('%s looks first', (_, order) => {
+  describe.each(ORDERS)('if %s reads first', (_, order) => {
     test.each([
       ['together with its log', removeLog],
-      ['while its log stays', () => {}],
+      ['without its log, which stays', () => {}],
     ])('a file that is replaced %s is said to be', async (_, remove) => {
       const database = await underTest(journal)
       const valid = await replacement()
@@ -123,7 +123,7 @@ describe.each(JOURNALS)('a file whose last commits are: %s', (journal) => {
       await worksOnTheNewOne(database, order, /^FILE_REPLACED$/)
     })
 
-    test('a file that is deleted is said to be replaced', async () => {
+    test('a file that is deleted is reported as replaced', async () => {
       const database = await underTest(journal)
       fs.unlinkSync(database.file)
       expect(await outcome(order[0](database))).toMatchObject(lost('FILE_REPLACED'))
@@ -136,7 +136,7 @@ describe.each(JOURNALS)('a file whose last commits are: %s', (journal) => {
       await worksOnTheNewOne(database, order, /^FILE_REPLACED$/)
     })
 
-    test('a file that is replaced by an empty one is said to be', async () => {
+    test('a file that is replaced by an empty one is reported as replaced', async () => {
       const database = await underTest(journal)
       const empty = `${database.file}.empty`
       fs.writeFileSync(empty, '')
@@ -163,7 +163,7 @@ describe.each(JOURNALS)('a file whose last commits are: %s', (journal) => {
           if (answer instanceof Error) {
             expect(['DATABASE_ERROR', 'SCHEMA_MISMATCH']).toContain(answer.code)
           } else if (call === read) {
-            // The log may still have everything. Then the answer must be the right one.
+            // The log may still have all rows. Then the answer must be correct.
             expect(answer).toBe(OLD_BALANCE - told.length)
           } else told.push(answer)
           const firstLook = round === 0 && call === order[0]
@@ -196,7 +196,7 @@ test.each([
     'PRAGMA wal_checkpoint(TRUNCATE)',
   )
   fs.truncateSync(database.file, Math.floor(fs.statSync(database.file).size * share))
-  // What is asked for may stand in what is left. All of the tasks can't.
+  // The rest of the file may have the requested row, but not all tasks.
   const everyTask = () => database.credits.getMediaTaskHistory('u', 1, 100)
   for (const [call, right] of [[everyTask], [() => read(database), 100], [everyTask]]) {
     const answer = await outcome(call())
@@ -208,7 +208,7 @@ test.each([
   })
 })
 
-test('tables are not made in a file that is gone', async () => {
+test('tables are not made in a deleted file', async () => {
   const database = await underTest('put back')
   const { createTables } = database.credits
   const empty = `${database.file}.empty`
@@ -221,9 +221,9 @@ test('tables are not made in a file that is gone', async () => {
 
 test.each([
   ['together with its log', removeLog],
-  ['while its log stays', () => {}],
+  ['without its log, which stays', () => {}],
 ])(
-  'replaced %s again and again under load: what is begun afterwards is in the new file',
+  'a file that is replaced %s again and again under load has the calls that begin afterwards',
   async (_, remove) => {
     const database = await underTest('in the log')
     for (let round = 0; round < 4; round++) {
@@ -251,11 +251,11 @@ test.each([
       fs.renameSync(valid, database.file)
       replaced = true
       await pause(60)
-      // However busy the machine is, some call has written to the new file.
+      // Also on a busy machine some call has written to the new file.
       while (told.length === 0 && unexpected.length === 0) await pause(20)
       running = false
       await Promise.all(callers)
-      // 16 writers can spend it all.
+      // 16 writers can spend the whole balance.
       expect(unexpected.filter(({ code }) => code !== 'INSUFFICIENT_CREDITS')).toEqual([])
       await database.credits.close()
       const rows = await database.sql('SELECT id FROM media_tasks')

@@ -5,7 +5,7 @@ const { connection } = require('../helpers/network')
 
 const HOUR_MS = 3_600_000
 
-/** Columns of milliseconds become seconds, or the other way round; what looks at them then is new. */
+/** Converts columns of milliseconds to seconds, or the other way round, for a new connection. */
 async function converted(database, factor, columns) {
   await database.credits.close()
   for (const [table, column] of columns) {
@@ -45,7 +45,7 @@ describe('times in another unit are found when the database is opened:', () => {
     expect(error).toMatchObject({ code: 'TIMESTAMP_UNIT_UNCLEAR' })
   })
 
-  test('a table of tasks stops the functions about it alone', async () => {
+  test('a task table blocks only the functions about it', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     for (const id of ['a', 'b']) {
@@ -64,7 +64,7 @@ describe('times in another unit are found when the database is opened:', () => {
     }
   })
 
-  test('one row of many is found by an audit', async () => {
+  test('an audit finds one row of many with a time in another unit', async () => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100, 100, { id: 'odd', credits: 100 })
     await database.credits.close()

@@ -4,7 +4,7 @@ const fs = require('node:fs')
 const { TestDatabase, task } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 
-/** Makes the file longer by some MB, and gives what it made free again. */
+/** Makes the file longer by some MB, and frees that space again. */
 const fill = `WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 300)
   INSERT INTO ballast SELECT hex(randomblob(5000)) FROM n`
 const empty = 'DELETE FROM ballast'
@@ -16,7 +16,7 @@ const SHRINKING = [
 ]
 
 describe.each(['wal', 'keep'])(
-  'a file that SQLite makes shorter is no damage (journal mode: %s):',
+  'a file that SQLite itself shortens is not reported as truncated (journal mode: %s):',
   (journalMode) => {
     test.each(SHRINKING)('%s, again and again under load', async (_, autoVacuum, shrink) => {
       const database = await TestDatabase.none({ journalMode })
@@ -51,7 +51,7 @@ describe.each(['wal', 'keep'])(
       expect(await violations(database)).toEqual([])
     })
 
-    test('one that is cut off from outside afterwards is noticed', async () => {
+    test('one that another program truncates afterwards is reported', async () => {
       const database = await TestDatabase.none({ journalMode })
       await database.sql('CREATE TABLE ballast (text)')
       await database.credits.createTables()

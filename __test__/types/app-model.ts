@@ -1,2 +1,2 @@
-// The app's src/shared/models/media_task.ts, once this package has taken its place.
+// The app's src/shared/models/media_task.ts, replaced by this package.
 export * from 'media-credits'

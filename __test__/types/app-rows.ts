@@ -31,7 +31,7 @@ export type AppMediaTask = {
   createdAt: Date
   updatedAt: Date
   deletedAt: Date | null
-  // A JSON column of the app's own.
+  // The app's own JSON column.
   scenes: { at: number }[] | null
 }
 
@@ -60,6 +60,6 @@ export type AppCredit = {
   deletedAt: Date | null
   consumedDetail: string | null
   metadata: string | null
-  // A column of the app's own.
+  // The app's own column.
   tenant: string | null
 }

@@ -1,4 +1,4 @@
-// What must not compile: one mistake under each comment. Nothing here runs.
+// Code that must not compile: one error under each comment. Nothing here runs.
 
 import {
   calculateCreditExpirationTime,
@@ -28,15 +28,15 @@ const own = connect<AppMediaTask>()
 export async function tasks(row: MediaTask, appRow: AppMediaTask) {
   // @ts-expect-error A cost is a number, not text.
   await createMediaTask(task, '10')
-  // @ts-expect-error A cost must be said, even if it is 0.
+  // @ts-expect-error A cost is required, even if it is 0.
   await createMediaTask(task)
   // @ts-expect-error There is no such option.
   await createMediaTask(task, 10, { retry: true })
   // @ts-expect-error A guard on time is a Date.
   await updateMediaTaskById('t', {}, { ifUpdatedBefore: 1795380509258 })
-  // @ts-expect-error Stuck since when must be said.
+  // @ts-expect-error The time after which a task is stuck is required.
   await failStuckMediaTasks({ errorMessage: 'timed out' })
-  // @ts-expect-error A new grant lives a number of days.
+  // @ts-expect-error The lifetime of a new grant is a number of days.
   connect({ refundPolicy: { regrantDays: '30' } })
   // @ts-expect-error A task needs its videoUrl.
   await createMediaTask({ id: 't', userId: 'u', platform: 'youtube' }, 10)
@@ -93,11 +93,11 @@ export async function tasks(row: MediaTask, appRow: AppMediaTask) {
 }
 
 export async function credits(grant: Credit) {
-  // @ts-expect-error How many credits is not said.
+  // @ts-expect-error The number of credits is required.
   await consumeCredits({ userId: 'u' })
   // @ts-expect-error Credits are a number, not text.
   await consumeCredits({ userId: 'u', credits: '5' })
-  // @ts-expect-error Whose credits is not said.
+  // @ts-expect-error The user is required.
   await consumeCredits({ credits: 5 })
   // @ts-expect-error It takes one object.
   await consumeCredits('u', 5)
@@ -123,7 +123,7 @@ export async function credits(grant: Credit) {
   await db.auditLedger().then()
   // @ts-expect-error All findings are repaired, or none.
   await db.repairLedger({ limit: 1 })
-  // @ts-expect-error Nothing but true applies.
+  // @ts-expect-error Only true applies.
   await db.repairLedger({ apply: 'yes' })
   // @ts-expect-error It takes the user's id, not an object.
   await getRemainingCredits({ userId: 'u' })
@@ -151,7 +151,7 @@ export function errors(error: MediaCreditsError) {
   if (error.code === 'INSUFFICENT_CREDITS') return
   // @ts-expect-error A code is text.
   if (error.code === 402) return
-  // @ts-expect-error Not every error has required: it may be undefined.
+  // @ts-expect-error Not each error has required: it may be undefined.
   use(error.required.toFixed())
   // @ts-expect-error An error has no such property.
   use(error.details)
@@ -167,9 +167,9 @@ function use(_value: unknown) {}
 export async function stockApps(credit: Credit) {
   // @ts-expect-error A page is a number, or the text of one.
   await getCredits({ page: true })
-  // @ts-expect-error Whose rows must not be left to chance.
+  // @ts-expect-error The user of a history is required.
   await getCredits({ userId: null })
-  // @ts-expect-error A row has its user if it was asked for, and then the user may be gone.
+  // @ts-expect-error A row has its user only with getUser, and the user may have been deleted.
   use((await getCredits({ getUser: true }))[0]?.user.email)
   // @ts-expect-error The number of rows has no users.
   await getCreditsCount({ getUser: true })
@@ -187,9 +187,9 @@ export async function stockApps(credit: Credit) {
   await db.createTables({ tables: ['orders'] })
   // @ts-expect-error An enum's values are its members, as the app's.
   const status: CreditStatus = 'active'
-  // @ts-expect-error Days must be said, even if they are 0.
+  // @ts-expect-error Days are required, even if they are 0.
   calculateCreditExpirationTime({ currentPeriodEnd: new Date() })
-  // @ts-expect-error Who gets it must be said.
+  // @ts-expect-error The user of a grant is required.
   await db.grantCreditsForUser({ credits: 1 })
   return [row, status, credit]
 }
@@ -197,17 +197,17 @@ export async function stockApps(credit: Credit) {
 export function events() {
   // @ts-expect-error There is no such event.
   db.on('chargd', () => {})
-  // @ts-expect-error How low must be said.
+  // @ts-expect-error A threshold is required.
   db.on('balance-low', () => {})
   // @ts-expect-error Other events have no threshold.
   db.on('charged', { below: 20 }, () => {})
-  // @ts-expect-error A charge is not refunded by the event that tells of it.
+  // @ts-expect-error The event of a charge has no refund.
   db.on('charged', ({ spendable }) => use(spendable))
   // @ts-expect-error Caller errors are no refusals.
   db.on('refused', ({ code }) => use(code === 'INVALID_AMOUNT'))
-  // @ts-expect-error No user is named where the call names none.
+  // @ts-expect-error A refusal has no user if the call names none.
   db.on('refused', ({ userId }) => use(userId.length))
-  // @ts-expect-error A listener is taken off by itself, not by its threshold.
+  // @ts-expect-error A listener is removed without its threshold.
   db.off('balance-low', { below: 20 }, () => {})
 }
 
@@ -216,15 +216,15 @@ export async function inside(tx: object) {
   within('tx')
   // @ts-expect-error The transaction is the app's: there is nothing to close.
   await within(tx).close()
-  // @ts-expect-error No event tells of calls inside.
+  // @ts-expect-error Calls inside a transaction emit no events.
   within(tx).on('task', () => {})
-  // @ts-expect-error A transaction inside has its functions from `within` as well.
+  // @ts-expect-error The functions inside a transaction have no `within`.
   within(tx).within(tx)
-  // @ts-expect-error Of no other dialect.
+  // @ts-expect-error There is no such dialect.
   const other: OwnTransaction = { dialect: 'mssql', query: async () => [] }
   // @ts-expect-error Rows come in a list.
   const rows: OwnTransaction = { dialect: 'sqlite', query: async () => ({ rows: [] }) }
-  // @ts-expect-error A row inside is a row outside.
+  // @ts-expect-error A row inside a transaction has the same type as outside.
   const id: number = (await within(tx).consumeCredits({ userId: 'u', credits: 1 })).id
   return { other, rows, id }
 }

@@ -1,4 +1,4 @@
-// What an app without media tasks writes, and what came for it. It must compile; nothing here runs.
+// Code of an app without media tasks. It must compile; nothing here runs.
 
 import {
   AITaskStatus,
@@ -97,7 +97,7 @@ export async function limits(task: NewMediaTask, aiTask: NewAITask) {
 }
 
 export async function json(task: NewAITask, update: UpdateAITask) {
-  // What the app passes around has text; what the functions take may be an object.
+  // The app's own rows have text; the functions accept an object too.
   same<NewAITask['options'], string | null | undefined>(true)
   same<UpdateAITask['taskResult'], string | null | undefined>(true)
   const created: AITaskToCreate = { ...task, options: { width: 512 } }

@@ -1,4 +1,4 @@
-// What an app writes. It must compile; nothing here runs.
+// Code of an app. It must compile; nothing here runs.
 
 import * as defaults from 'media-credits'
 import {
@@ -112,7 +112,7 @@ export async function history(userId: string) {
   return [...page.list, ...second.list].map((task) => task.publishedAt?.getTime())
 }
 
-// The app's enums stand beside this package's words.
+// The app's enums can be used beside this package's words.
 enum CreditStatus {
   ACTIVE = 'active',
 }
@@ -161,7 +161,7 @@ export function answer(error: unknown) {
   }
 }
 
-// ---- Columns of the app's own ----
+// ---- The app's own columns ----
 
 export async function rewritten(id: string) {
   await createMediaTask({ id, userId: 'u', platform: 'youtube', videoUrl: 'v', rewrittenScripts: ['a'] }, 0)
@@ -208,7 +208,7 @@ export async function drizzle(newTask: AppNewMediaTask) {
   const grant = await db.createCredit({ userId: task.userId, credits: 5, tenant: 'a' })
   const page = await db.getMediaTaskHistory(task.userId)
   same<(typeof page.list)[number], AppMediaTask>(true)
-  // Rows go both ways between this package's types and Drizzle's, where the columns are the same.
+  // Rows can be assigned between this package's types and Drizzle's if the columns are the same.
   const found: Omit<AppMediaTask, 'scenes'> | undefined = await findMediaTaskById(task.id)
   const own: Credit = charge
   return [scenes, grant.tenant, found?.title, own.status]

@@ -10,7 +10,7 @@ const { AI_TASK, CREDIT, MEDIA_TASK, STOCK } = require('./stock')
 const FOUND = 1
 const TROUBLE = 3
 
-/** An app that is committed, with packages so that its own tsc runs: `typescript` or `typescript-7`. */
+/** An app with a commit, and with packages so that its own tsc runs: `typescript` or `typescript-7`. */
 function installed(files, compiler = 'typescript') {
   const root = folderOf({ ...files, '.gitignore': 'node_modules\n' })
   link(root, ['drizzle-orm', '@types/node', 'media-credits', ['typescript', compiler]])
@@ -25,14 +25,14 @@ async function adoptJson(root, ...words) {
   return { code, ...JSON.parse(out || errors) }
 }
 
-describe('adopt, in an app', () => {
+describe('adopt in an app', () => {
   let root, before
   beforeAll(() => {
     root = installed(STOCK)
     before = textsOf(root)
   })
 
-  test('shows what it would change, a reason each, and changes nothing', async () => {
+  test('shows each change with a reason, and changes nothing', async () => {
     const { code, out } = await adopt(root)
     expect(code).toBe(FOUND)
     expect(out).toContain("+  serverExternalPackages: ['media-credits'],")
@@ -45,7 +45,7 @@ describe('adopt, in an app', () => {
     expect(textsOf(root)).toEqual(before)
   })
 
-  test('its diffs are what git applies', async () => {
+  test('prints diffs that git can apply', async () => {
     const { changes } = await adoptJson(root)
     const copy = folderOf(before)
     commit(copy)
@@ -59,14 +59,14 @@ describe('adopt, in an app', () => {
     expect({ ...textsOf(copy), '.gitignore': 'node_modules\n' }).toEqual(textsOf(other))
   })
 
-  test('in CI, says what still charges around the package', async () => {
+  test('reports code that still charges around the package with --check', async () => {
     const { code, out } = await adopt(root, '--check')
     expect(code).toBe(FOUND)
     expect(out).toContain('src/shared/models/media_task.ts:1: npx media-credits adopt has to change it')
     expect(textsOf(root)).toEqual(before)
   })
 
-  test('refuses while git could not take the changes back', async () => {
+  test('refuses a dirty git tree', async () => {
     const dirty = installed(STOCK)
     fs.appendFileSync(path.join(dirty, 'src/core/db/index.ts'), '// mine\n')
     const texts = textsOf(dirty)
@@ -80,13 +80,13 @@ describe('adopt, in an app', () => {
     expect(textsOf(dirty)).not.toEqual(texts)
   })
 
-  test('refuses outside of a git repository', async () => {
+  test('refuses outside a git repository', async () => {
     const { code, errors } = await adopt(folderOf(STOCK), '--apply')
     expect(code).toBe(TROUBLE)
     expect(errors).toContain('the app is in no git repository')
   })
 
-  test('changes it; its own tsc finds nothing new; afterwards there is nothing to do', async () => {
+  test('makes the changes without new errors of tsc, and then has nothing to do', async () => {
     const done = await adopt(root, '--apply')
     expect(done.out).toContain('tsc: 0 new errors, 0 that were there before.')
     expect(done.out).toContain('7 files changed.')
@@ -109,7 +109,7 @@ describe('adopt, in an app', () => {
   })
 })
 
-test('its models charge and refund by the package', async () => {
+test('leaves models that charge and refund through the package', async () => {
   const root = installed(STOCK)
   await adopt(root, '--apply', '--no-install')
   compile(root)
@@ -162,7 +162,7 @@ test.each([
   expect([manager, ...words].join(' ')).toBe(command)
 })
 
-test('tells new errors of tsc from old ones, in an app on TypeScript 7 too', async () => {
+test('distinguishes new errors of tsc from old ones, also in an app on TypeScript 7', async () => {
   const files = {
     ...STOCK,
     'src/app/old.ts': "export const old: number = 'text';\n",
@@ -185,7 +185,7 @@ describe('the parser', () => {
     expect(parserFor(root, root).version).toBe(require('typescript').version)
   })
 
-  test('that is nowhere is asked for', () => {
+  test('is requested if it is not installed', () => {
     const seven = installed({}, 'typescript-7')
     const cure = 'npx --package typescript@5 --package media-credits media-credits adopt'
     expect(() => parserFor(seven, `${seven}/package.json`)).toThrow(
@@ -197,7 +197,7 @@ describe('the parser', () => {
   })
 })
 
-// ---- Odd apps, done right ----
+// ---- Unusual apps that are adopted ----
 
 const without = (files, ...names) =>
   Object.fromEntries(Object.entries(files).filter(([name]) => !names.includes(name)))
@@ -229,7 +229,7 @@ const ODD = {
     { ...STOCK, 'tsconfig.json': STOCK['tsconfig.json'].replace('src/**/*.ts', '*/**/*.ts') },
     (name) => name.replace(/^src\//, ''),
   ),
-  'models under other names of files': moved(
+  'models in files with other names': moved(
     {
       ...STOCK,
       'src/app/translate/route.ts': STOCK['src/app/translate/route.ts']
@@ -279,7 +279,7 @@ export const mediaTasks = sqliteTable('media_tasks', {
   ),
 }
 
-test.each(Object.entries(ODD))('does right what is odd: %s', async (_, files) => {
+test.each(Object.entries(ODD))('adopts an app with %s', async (_, files) => {
   const root = installed(files)
   const before = textsOf(root)
   const { applied } = await adoptJson(root, '--apply', '--no-install')
@@ -298,7 +298,7 @@ test.each(Object.entries(ODD))('does right what is odd: %s', async (_, files) =>
   expect({ code, found }).toEqual({ code: 0, found: [] })
 })
 
-/** What is the app's own in a file, each with its comment. */
+/** The app's own code in a file, each part with its comment. */
 function ownParts(text) {
   const parts = Array.from(
     text.matchAll(
@@ -310,7 +310,7 @@ function ownParts(text) {
   return parts
 }
 
-test('an app whose models are the package already has only the rest to do', async () => {
+test('adopt makes only the other changes in an app whose models are the package already', async () => {
   const root = installed({
     ...without(STOCK, 'src/app/translate/route.ts', 'src/shared/models/ai_task.ts'),
     'src/shared/models/credit.ts': "export * from 'media-credits';\n",
@@ -324,7 +324,7 @@ test('an app whose models are the package already has only the rest to do', asyn
   ])
 })
 
-// ---- Odd apps that are refused ----
+// ---- Unusual apps that are refused ----
 
 const REFUSED = [
   [
@@ -341,7 +341,7 @@ const REFUSED = [
     /no model of a ShipAny app is found here[^]*src\/shared\/models\/credit\.ts:\d+: changes what is left of a grant/,
   ],
   [
-    'a charge that takes more',
+    'a charge with another parameter',
     {
       'src/shared/models/credit.ts': CREDIT.replace(
         '  metadata,\n}: {',
@@ -351,7 +351,7 @@ const REFUSED = [
     /src\/shared\/models\/credit\.ts:\d+: consumeCredits is not the package's: it takes teamId besides/,
   ],
   [
-    'a charge that does more',
+    'a charge with another effect',
     {
       'src/shared/models/credit.ts': CREDIT.replace(
         "'./user';",
@@ -361,7 +361,7 @@ const REFUSED = [
     /consumeCredits is not the package's: it uses sendMail besides/,
   ],
   [
-    'a failure that fills in more',
+    'a failure that writes another field',
     {
       'src/shared/models/ai_task.ts': AI_TASK.replace(
         "=== 'failed' && updateAITask.creditId) {",
@@ -378,7 +378,7 @@ const REFUSED = [
     /createMediaTask is not the package's: it does not charge/,
   ],
   [
-    'refunds that callers make',
+    'refunds in callers',
     { 'src/app/refund.ts': 'declare function refundCredits(id: string): void;\nrefundCredits("1");\n' },
     /updateMediaTaskById refunds nothing, and src\/app\/refund\.ts:1 does/,
   ],
@@ -388,12 +388,12 @@ const REFUSED = [
     /credit\.ts:1: a file with 'use server'/,
   ],
   [
-    'a configuration that is not to be seen',
+    'a configuration that can not be analysed',
     { 'next.config.ts': "import { made } from './made';\nexport default made;\n" },
     /next\.config\.ts:2: the object that Next\.js gets is not to be seen; add serverExternalPackages/,
   ],
   [
-    'no app of Next.js',
+    'an app without Next.js',
     { 'package.json': JSON.stringify({ ...manifest, dependencies: {} }) },
     /this is no app of Next\.js/,
   ],
@@ -404,7 +404,7 @@ const REFUSED = [
   ],
 ]
 
-test.each(REFUSED)('refuses %s, and changes nothing', async (_, files, message) => {
+test.each(REFUSED)('adopt refuses %s, and changes nothing', async (_, files, message) => {
   const root = installed({ ...STOCK, ...files })
   const before = textsOf(root)
   const { code, out, errors } = await adopt(root, '--apply')
@@ -413,13 +413,13 @@ test.each(REFUSED)('refuses %s, and changes nothing', async (_, files, message) 
   expect(textsOf(root)).toEqual(before)
 })
 
-test('either checks or applies', async () => {
+test('adopt refuses --check with --apply', async () => {
   const { code, errors } = await adopt(folderOf({}), '--apply', '--check')
   expect(code).toBe(2)
   expect(errors).toContain("'--check' cannot be used with option '--apply'")
 })
 
-test('says what to do where no package.json is', async () => {
+test('adopt in a folder without package.json says what to do', async () => {
   const root = folderOf({})
   fs.rmSync(path.join(root, 'package.json'))
   const { code, errors } = await adopt(root)

@@ -7,7 +7,7 @@ const { appOf, commit, folderOf, git, textsOf } = require('./apps')
 
 const FILES = { 'a.ts': 'a\n', 'b.ts': 'b\n', 'c.ts': 'c\n' }
 
-/** An app where each file gets a line more. */
+/** An app in which each file gets one more line. */
 function changedApp(files = FILES) {
   const app = appOf(files)
   for (const name of Object.keys(files)) app.source(name).insert(0, '// more\n')
@@ -21,16 +21,16 @@ describe('git', () => {
     return root
   }
 
-  test('has a copy of what is tracked', () => {
+  test('has a copy of tracked files', () => {
     expect(whyNotSafe(committed(FILES), ['a.ts', 'b.ts'])).toBeUndefined()
   })
 
-  test('has none in a folder that it ignores', () => {
+  test('has no copy of files in an ignored folder', () => {
     const root = committed({ ...FILES, '.gitignore': 'models\n', 'models/credit.ts': 'x\n' })
     expect(whyNotSafe(root, ['a.ts', 'models/credit.ts'])).toBe('git has no copy of models/credit.ts')
   })
 
-  test('has none of a file that its status does not show', () => {
+  test('has no copy of a file that its status does not show', () => {
     const root = committed(FILES)
     git(root, 'config', 'status.showUntrackedFiles', 'no')
     fs.writeFileSync(path.join(root, 'new.ts'), 'x\n')
@@ -38,13 +38,13 @@ describe('git', () => {
   })
 
   test.each([
-    ['is no program here', undefined, 'there is no program git here'],
+    ['is not installed', undefined, 'there is no program git here'],
     [
       'does not trust the folder',
       'fatal: detected dubious ownership in repository',
       'belongs to another user',
     ],
-    ['knows no repository', 'fatal: not a git repository', 'the app is in no git repository'],
+    ['finds no repository', 'fatal: not a git repository', 'the app is in no git repository'],
     ['fails', 'fatal: index file corrupt', 'git status failed: fatal: index file corrupt'],
   ])('%s', (_, says, why) => {
     const root = folderOf(FILES)
@@ -88,7 +88,7 @@ describe('writing', () => {
     expect(textsOf(app.root)).toEqual(before)
   })
 
-  test('puts back all that it can, and names the rest', () => {
+  test('restores all files that it can, and names the others', () => {
     const app = changedApp()
     const write = fs.writeFileSync
     const count = {}

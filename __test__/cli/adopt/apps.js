@@ -1,6 +1,6 @@
 'use strict'
 
-/** Small apps to adopt the package in, each a folder of its own, and what the tables of the tests share. */
+/** Small apps in which the package is adopted, each in its own folder, and helpers of the tests. */
 
 const { execFileSync } = require('node:child_process')
 const fs = require('node:fs')
@@ -15,7 +15,7 @@ const folder = fs.mkdtempSync(path.join(memoryFolder(), 'media-credits-adopt-'))
 afterAll(() => fs.rmSync(folder, { recursive: true, force: true }))
 let count = 0
 
-/** A folder with these files: `{ 'package.json': '…' }`. What is missing of an app is made up. */
+/** A folder with these files: `{ 'package.json': '…' }`. Missing parts of an app are added. */
 function folderOf(files) {
   const root = path.join(folder, `app-${++count}`)
   const all = { 'package.json': JSON.stringify(manifest, undefined, 2), ...files }
@@ -30,7 +30,7 @@ const manifest = { name: 'app', private: true, dependencies: { 'drizzle-orm': '^
 
 const appOf = (files) => new App(folderOf(files))
 
-/** The packages of this repository as those of the app; `[name, from]` is one under another name. */
+/** Links packages of this repository into the app; `[name, from]` is a package under another name. */
 function link(root, names) {
   for (const [name, from = name] of names.map((each) => [each].flat())) {
     const place = path.join(root, 'node_modules', name)
@@ -45,14 +45,14 @@ const git = (root, ...words) =>
     encoding: 'utf8',
   })
 
-/** All is committed. */
+/** Commits all files. */
 function commit(root) {
   git(root, 'init', '--quiet')
   git(root, 'add', '--all')
   git(root, 'commit', '--quiet', '--message', 'the app')
 }
 
-/** The text of each file, but for packages and git's own. */
+/** The text of each file, except packages and git's files. */
 function textsOf(root) {
   const names = fs.readdirSync(root, { recursive: true }).map((name) => name.replaceAll('\\', '/'))
   const ours = names.filter((name) => !/^(?:node_modules|\.git)(?:\/|$)/.test(name))
@@ -60,10 +60,10 @@ function textsOf(root) {
   return Object.fromEntries(files.map((name) => [name, fs.readFileSync(path.join(root, name), 'utf8')]))
 }
 
-/** Of packages, each file is read once for all apps. */
+/** Files of packages are read once for all apps. */
 const parsed = new Map()
 
-/** What TypeScript finds in an app, in this process: its own `tsc` takes ten times as long. */
+/** The errors of TypeScript in an app, found in this process: its own `tsc` takes ten times as long. */
 function typeErrors(root) {
   const config = ts.getParsedCommandLineOfConfigFile(
     path.join(root, 'tsconfig.json'),
@@ -100,7 +100,7 @@ function compile(root) {
   }
 }
 
-/** Text in another form, as another author writes it. */
+/** Text in the form of another author. */
 const forms = {
   'with CRLF': (text) => text.replaceAll('\n', '\r\n'),
   'with tabs': (text) => text.replace(/^(?: {2})+/gm, (spaces) => '\t'.repeat(spaces.length / 2)),

@@ -9,7 +9,7 @@ test('adopt replaces only functions that the package exports', () => {
   expect(NAMES.filter((name) => typeof mediaCredits[name] !== 'function')).toEqual([])
 })
 
-test('a connection has each of them, unless it is marked as the module’s', async () => {
+test('a connection has each function that adopt replaces, except those that are marked as the module’s', async () => {
   const connection = mediaCredits.connect({ url: 'file::memory:' })
   const ofModule = NAMES.filter((name) => typeof connection[name] !== 'function')
   await connection.close()

@@ -17,19 +17,19 @@ const there = (found) => ({
   'node_modules/media-credits/package.json': JSON.stringify({ name: 'media-credits', version: found }),
 })
 
-describe('the package is installed', () => {
+describe('the package counts as installed or not', () => {
   const inDependencies = (spec) => ({ dependencies: { ...manifest.dependencies, 'media-credits': spec } })
 
   test.each([
     ['in the version of package.json', inDependencies('^1.2.3'), '1.2.3', true],
-    ['in a later one', inDependencies('~1.2.3'), '1.10.0', true],
-    ['in an older one', inDependencies('^1.2.3'), '1.2.2', false],
-    ['in a much older one', inDependencies('2.0.0'), '1.9.9', false],
+    ['in a later version', inDependencies('~1.2.3'), '1.10.0', true],
+    ['in an older version', inDependencies('^1.2.3'), '1.2.2', false],
+    ['in a much older version', inDependencies('2.0.0'), '1.9.9', false],
     ['from a tarball', inDependencies('file:../a.tgz'), '0.0.1', true],
     ['nowhere', inDependencies('^1.2.3'), undefined, false],
-    ['though package.json does not say so yet', {}, version, true],
-    ['too old for what package.json will say', {}, '0.0.0', false],
-    ['for development alone', { devDependencies: { 'media-credits': '^1.2.3' } }, '1.2.3', false],
+    ['without an entry in package.json', {}, version, true],
+    ['in a version that is too old for the entry that is added', {}, '0.0.0', false],
+    ['only for development', { devDependencies: { 'media-credits': '^1.2.3' } }, '1.2.3', false],
   ])('%s', (_, fields, found, expected) => {
     const app = appOf({ 'package.json': packageJson(fields), ...(found ? there(found) : {}) })
     expect(isInstalled(app)).toBe(expected)
@@ -55,7 +55,7 @@ describe('an installation', () => {
   const WORKS = `mkdir -p node_modules && ln -s '${ROOT}' node_modules/media-credits`
   const NEXT = ['npm install', 'npx tsc --noEmit', 'npx media-credits doctor']
 
-  test('that fails says what to run, and the next one goes on', async () => {
+  test('that fails prints the command to run, and the next one continues', async () => {
     const { root, say, adopt } = appWith('exit 1')
     const before = textsOf(root)
     const { code, out, errors } = await adopt('--json')
@@ -78,7 +78,7 @@ describe('an installation', () => {
     })
   })
 
-  test('errors of a tsc that comes with the installation may be old or new', async () => {
+  test('that brings tsc leaves open whether its errors are old or new', async () => {
     const { root, adopt } = appWith(`${WORKS}
 mkdir node_modules/typescript
 echo '{ "name": "typescript", "bin": { "tsc": "tsc.js" } }' > node_modules/typescript/package.json
@@ -94,7 +94,7 @@ echo 'console.log("a.ts(1,2): error TS1: no"); process.exit(2)' > node_modules/t
 })
 
 describe('tsc', () => {
-  /** What a `tsc` that is this script finds. */
+  /** The errors of a `tsc` that is this script. */
   function found(script) {
     const root = folderOf({
       'tsconfig.json': '{}',
@@ -116,12 +116,12 @@ describe('tsc', () => {
       "console.error('out of memory'); process.exit(134)",
       [{ message: 'tsc ended with 134: out of memory', isBroken: true }],
     ],
-    ['breaks without a word', 'process.exit(1)', [{ message: 'tsc ended with 1', isBroken: true }]],
+    ['fails without a message', 'process.exit(1)', [{ message: 'tsc ended with 1', isBroken: true }]],
   ])('that %s', (_, script, expected) => {
     expect(found(script)).toEqual(expected)
   })
 
-  test('that broke before as well is no good', () => {
+  test('that also failed before the change is not compared', () => {
     const broken = found('process.exit(1)')
     expect(newErrors(broken, broken)).toEqual(broken)
   })

@@ -8,7 +8,7 @@ const { AI_TASK, CREDIT, MEDIA_TASK } = require('./stock')
 const NAME = 'src/models/credit.ts'
 const VARIABLES = variablesOf([])
 
-/** Bodies of the stock's with one thing in them of the app's own: its name, its model, what is found and put there, what is said. */
+/** Stock functions with one change of the app's own: its title, its model, the old and the new text, the message. */
 const OWN = [
   ['half of the price', CREDIT, 'credits: -credits,', 'credits: -(credits / 2),', 'credits / 2'],
   [
@@ -50,7 +50,7 @@ const OWN = [
     "import * as mail from '../mail';\n",
   ],
   [
-    'a name that sounds harmless',
+    'a call with a harmless name',
     CREDIT,
     '    return charge;',
     '    hashOf(charge);\n    return charge;',
@@ -115,30 +115,30 @@ const OWN = [
     "scene = 'gift'",
   ],
   [
-    'a helper that does more',
+    'a helper with another effect',
     CREDIT,
     "return parseInt(row?.total || '0');",
     "return parseInt(row?.total || '0') + 5;",
     "parseInt(row?.total || '0') + 5",
   ],
-  ['an enum of its own values', CREDIT, "CONSUME = 'consume'", "CONSUME = 'spend'", 'CONSUME'],
+  ['an enum with its own values', CREDIT, "CONSUME = 'consume'", "CONSUME = 'spend'", 'CONSUME'],
   ['a constant of the file', CREDIT, 'credits: -credits,', 'credits: -credits * RATE,', 'RATE'],
   [
-    'a grant that is filled in',
+    'another field in a grant',
     CREDIT,
     'db().insert(credit).values(newCredit)',
     "db().insert(credit).values({ ...newCredit, description: 'x' })",
     "description: 'x'",
   ],
   [
-    'a task that is filled in',
+    'another field in a task',
     MEDIA_TASK,
     '.values(newMediaTask)',
     ".values({ ...newMediaTask, platform: 'web' })",
     "platform: 'web'",
   ],
   [
-    'a task that is filled in by a variable',
+    'another field in a task by a variable',
     MEDIA_TASK,
     '.values(newMediaTask)',
     '.values(row)',
@@ -153,14 +153,14 @@ const OWN = [
     '!newMediaTask.isFreeTrial',
   ],
   [
-    'what is set',
+    'another field in an update',
     MEDIA_TASK,
     '.set(updateMediaTask)',
     '.set({ ...updateMediaTask, progress: 1 })',
     'progress',
   ],
   [
-    'what a variable sets',
+    'another field in an update by a variable',
     MEDIA_TASK,
     '  const [result] = await db().update(mediaTasks).set(updateMediaTask)',
     "  const patch = { ...updateMediaTask, outputType: 'x' };\n  const [result] = await db().update(mediaTasks).set(patch)",
@@ -174,7 +174,7 @@ const OWN = [
     'ne(mediaTasks.id, id)',
   ],
   [
-    'a task of no failure',
+    'a refund for another status',
     AI_TASK,
     "updateAITask.status === 'failed'",
     "updateAITask.status === 'canceled'",
@@ -197,21 +197,21 @@ const OWN = [
 ]
 OWN.push(
   [
-    'something else for a helper',
+    'another argument for a helper',
     CREDIT,
     'balanceOf(tx, userId)',
     'balanceOf(tx, scene)',
     'balanceOf(tx, scene)',
   ],
   [
-    'no look at the balance',
+    'no check of the balance',
     CREDIT,
     "    if (balance < credits) throw new Error('Insufficient credits');\n",
     '',
     'it charges more than the balance',
   ],
   [
-    'an early end',
+    'an early return',
     CREDIT,
     '    return charge;',
     '    if (balance < credits) return;\n    return charge;',
@@ -234,7 +234,7 @@ OWN.push(
   ],
   ['this', CREDIT, '    return charge;', '    this.sent = charge;\n    return charge;', 'this.sent'],
   [
-    'a bracket for a method',
+    'a method in brackets',
     CREDIT,
     '    return charge;',
     "    tx['delete'](credit);\n    return charge;",
@@ -300,7 +300,7 @@ test.each([
     'creditsValidDays * 3600000',
   ],
   [
-    'less of a body',
+    'a part of a body',
     'calculateCreditExpirationTime',
     CREDIT,
     'currentPeriodEnd ?? new Date',

@@ -9,7 +9,7 @@ const { appOf } = require('./apps')
 const NAME = 'src/models/credit.ts'
 const VARIABLES = variablesOf([])
 
-/** A model file afterwards, and what is said of it. */
+/** A model file after the change, and the messages about it. */
 function replaced(text, name = NAME) {
   const app = appOf({ [name]: text })
   const { notes } = replaceModels(app, VARIABLES)
@@ -21,7 +21,7 @@ function replaced(text, name = NAME) {
 
 const HEAD =
   "import { eq, sum } from 'drizzle-orm';\nimport { db } from '@/core/db';\nimport { credit } from '@/config/db/schema';\n"
-/** The same without what nothing uses. */
+/** The same without unused imports. */
 const SHORT_HEAD = HEAD.split('\n').slice(1).join('\n')
 const BALANCE =
   'export async function getRemainingCredits(id: string) {\n  return db().select({ total: sum(credit.remainingCredits) }).from(credit).where(eq(credit.userId, id));\n}\n'
@@ -30,19 +30,19 @@ const IMPORT = "import { connect } from 'media-credits';\n"
 
 describe('a model file', () => {
   test.each([
-    ['a function, with the imports that it alone needs', `${HEAD}\n${BALANCE}`, `${IMPORT}\n${CONNECTED}`],
+    ['a function, with the imports that only it needs', `${HEAD}\n${BALANCE}`, `${IMPORT}\n${CONNECTED}`],
     [
-      'comments above it, and none that is about more',
+      'its own comments, and no others',
       `// about the file\n\n${HEAD}\n// about credits\n\n/** The balance. */\n// of a user\n${BALANCE}\n// after it\nexport const a = 1;\n`,
       `// about the file\n\n${IMPORT}\n// about credits\n\n${CONNECTED}\n// after it\nexport const a = 1;\n`,
     ],
     [
-      'what another function needs stays',
+      'imports that another function needs stay',
       `${HEAD}\n${BALANCE}\nexport const all = () => db().select().from(credit);\n`,
       `${IMPORT}import { db } from '@/core/db';\nimport { credit } from '@/config/db/schema';\n\n${CONNECTED}\nexport const all = () => db().select().from(credit);\n`,
     ],
     [
-      'a helper that it alone needs goes, one that is exported stays',
+      'a helper that only it needs is removed, an exported one stays',
       `${HEAD}\nconst mine = (id: string) => eq(credit.userId, id);\n\nexport const theirs = () => 1;\n\nexport async function getRemainingCredits(id: string) {\n  theirs();\n  return db().select({ total: sum(credit.remainingCredits) }).from(credit).where(mine(id));\n}\n`,
       `${IMPORT}\nexport const theirs = () => 1;\n\n${CONNECTED}`,
     ],
@@ -72,7 +72,7 @@ describe('a model file', () => {
       `${IMPORT}import { credit } from '@/config/db/schema';\n\nexport type Credit = typeof credit.$inferSelect;\n\nexport const { createCredit } = connect<object, Credit>();\n`,
     ],
     [
-      'a row type that nothing else uses',
+      'a row type that is not used elsewhere',
       `${SHORT_HEAD}\ntype Credit = typeof credit.$inferSelect;\n\nexport async function createCredit(row: any): Promise<Credit> {\n  return db().insert(credit).values(row);\n}\n`,
       `${IMPORT}import { credit } from '@/config/db/schema';\n\ntype Credit = typeof credit.$inferSelect;\n\nexport const { createCredit } = connect<object, Credit>();\n`,
     ],
@@ -82,17 +82,17 @@ describe('a model file', () => {
       `${IMPORT}\nexport type Credit = Awaited<ReturnType<typeof createCredit>>;\n\nexport const { createCredit } = connect();\n`,
     ],
     [
-      'a name that is taken',
+      'a taken name',
       `${HEAD}\nconst connect = 1;\nexport const other = connect;\n\n${BALANCE}`,
       `import { connect as connectLedger } from 'media-credits';\n\nconst connect = 1;\nexport const other = connect;\n\nexport const { getRemainingCredits } = connectLedger();\n`,
     ],
     [
-      'an import that is there',
+      'an existing import',
       `${IMPORT}${HEAD}\nexport const stats = connect().stats;\n\n${BALANCE}`,
       `${IMPORT}\nexport const stats = connect().stats;\n\n${CONNECTED}`,
     ],
     [
-      'what a connection does not have',
+      'a function that a connection does not have',
       `export function calculateCreditExpirationTime({ creditsValidDays, currentPeriodEnd }: { creditsValidDays: number; currentPeriodEnd?: Date }) {\n  if (!creditsValidDays) return null;\n  return currentPeriodEnd ?? new Date(Date.now() + creditsValidDays * 86400000);\n}\n\nexport const soon = () => calculateCreditExpirationTime({ creditsValidDays: 1 });\n`,
       `import { calculateCreditExpirationTime } from 'media-credits';\nexport { calculateCreditExpirationTime };\n\nexport const soon = () => calculateCreditExpirationTime({ creditsValidDays: 1 });\n`,
     ],
@@ -132,7 +132,7 @@ describe('a model file', () => {
       `${IMPORT}import './side';\n\nexport const { createCredit } = connect();\n`,
     ],
     [
-      'what is used later, though above it',
+      'a function that is used later, although above it',
       `${HEAD}\nexport const later = () => getRemainingCredits('1');\n\n${BALANCE}`,
       `${IMPORT}\nexport const later = () => getRemainingCredits('1');\n\n${CONNECTED}`,
     ],
@@ -151,7 +151,7 @@ describe('a model file', () => {
   const kept = (body, before = '') => `${HEAD}${before}\n${body}`
   test.each([
     [
-      'a read that takes more',
+      'a read with another parameter',
       kept(
         'export async function getRemainingCredits(id: string, team: string) {\n  return db().select().from(credit);\n}\n',
       ),
@@ -171,14 +171,14 @@ describe('a model file', () => {
       ['5: getRemainingCredits stays as it is: it is no plain function'],
     ],
     [
-      'tasks that are active in other states',
+      'tasks that are active in other statuses',
       `import { db } from '@/core/db';\nimport { mediaTasks } from '@/config/db/schema';\n\nexport async function hasActiveMediaTask(id: string) {\n  return db().select().from(mediaTasks).where(is('pending'));\n}\n`,
       [
         '4: hasActiveMediaTask stays as it is: it counts tasks that are pending (connect({ activeStatuses }) says which)',
       ],
     ],
     [
-      'a function of this name that asks another service',
+      'a function of this name that calls another service',
       "export const getRemainingCredits = (id: string) => fetch('/api');\n",
       [],
     ],
@@ -188,7 +188,7 @@ describe('a model file', () => {
       [],
     ],
     [
-      'what the package brings already',
+      'a function that is the package already',
       "import { connect } from 'media-credits';\nexport const { consumeCredits } = connect();\n",
       [],
     ],
@@ -208,7 +208,7 @@ describe('a model file', () => {
       'it is no plain function',
     ],
     [
-      'a row that is more than a row',
+      'a row with other fields',
       'export async function createCredit(row: NewCredit & { team: string }) {\n  return db().insert(credit).values(row);\n}\n',
       'it takes more than a row',
     ],
@@ -218,7 +218,7 @@ describe('a model file', () => {
       'it takes tx besides',
     ],
     [
-      'fields that are read',
+      'another field that is read',
       'export async function consumeCredits(params: Params) {\n  return db().insert(credit).values(params.teamId);\n}\n',
       'it takes teamId besides',
     ],
@@ -262,12 +262,12 @@ describe('callers', () => {
   const charged = (use) =>
     `let charge = null;\nif (paid) {\n  charge = await consumeCredits({ userId });\n}\n${use}\n`
   test.each([
-    ['is read as one', 'log(charge.id, charge.credits);', 'log(charge?.id, charge?.credits);'],
-    ['is asked for', 'log(charge?.id);', undefined],
-    ['is looked at in a condition', 'if (charge) log(charge.id);', undefined],
-    ['is looked at in an expression', 'log(charge ? charge.id : null, charge && charge.id);', undefined],
+    ['is read without a check', 'log(charge.id, charge.credits);', 'log(charge?.id, charge?.credits);'],
+    ['is read with ?.', 'log(charge?.id);', undefined],
+    ['is checked in a condition', 'if (charge) log(charge.id);', undefined],
+    ['is checked in an expression', 'log(charge ? charge.id : null, charge && charge.id);', undefined],
     ['is charged right before', 'charge = await consumeCredits({ userId });\nlog(charge.id);', undefined],
-    ['is looked at in the wrong place', 'if (other) log(charge.id);', 'if (other) log(charge?.id);'],
+    ['is checked in another place', 'if (other) log(charge.id);', 'if (other) log(charge?.id);'],
     ['is read in a row', 'log([charge.id], { id: charge.id });', 'log([charge?.id], { id: charge?.id });'],
   ])('a charge that may be null %s', (_, before, after = before) => {
     expect(called(charged(before)).text).toBe(charged(after))
@@ -303,10 +303,18 @@ describe('callers', () => {
         "3: getRemainingCredits: runs inside the app's transaction, and beside it; within(trx).getRemainingCredits(…) runs in it (docs/transactions.md)",
       ],
     ],
-    ['one that joins it', 'await db().transaction(async (tx) => createCredit({ userId, tx }));\n', []],
-    ['one behind it', 'await db().transaction(async (tx) => tx);\nawait createCredit({ userId });\n', []],
     [
-      'limits that are looked at before',
+      'a call that joins a transaction',
+      'await db().transaction(async (tx) => createCredit({ userId, tx }));\n',
+      [],
+    ],
+    [
+      'a call after a transaction',
+      'await db().transaction(async (tx) => tx);\nawait createCredit({ userId });\n',
+      [],
+    ],
+    [
+      'limits that are checked before',
       'const { concurrentLimit } = limits;\nawait createMediaTask(task, 10);\n',
       [
         '2: createMediaTask: the limits of the plan hold for submits that come at once if they are said here: maxActive, freeTrialLimit (docs/migrating.md)',
@@ -317,7 +325,7 @@ describe('callers', () => {
       "export const runtime = 'edge';\nexport const GET = () => getRemainingCredits(1);\n",
       ["1: the addon does not run in the Edge runtime: export const runtime = 'nodejs'"],
     ],
-    ['limits that are said', 'await createMediaTask(task, 10, { maxActive: concurrentLimit });\n', []],
+    ['limits that are passed', 'await createMediaTask(task, 10, { maxActive: concurrentLimit });\n', []],
     [
       'a charge for a further step',
       'async function f() {\n  await consumeCredits({ userId });\n  await updateMediaTaskById(id, {});\n}\n',
@@ -341,11 +349,11 @@ describe('around the package', () => {
       ['1: changes what is left of a grant'],
     ],
     [
-      'a state of a grant',
+      'a status of a grant',
       "db().update(schema.credit).set({ status: 'deleted' })",
       ['1: changes rows of the ledger'],
     ],
-    ['what is not to be seen', 'db().update(credit).set(patch)', ['1: changes rows of the ledger']],
+    ['a patch that can not be analysed', 'db().update(credit).set(patch)', ['1: changes rows of the ledger']],
     ['a description', 'db().update(credit).set({ description: 1 })', []],
     [
       'a failure',
@@ -369,7 +377,7 @@ describe('around the package', () => {
       ['1: inserts a charge'],
     ],
     [
-      'a charge that has a name',
+      'a charge in a variable',
       "const row = { transactionType: 'consume' }\ndb().insert(credit).values(row)",
       ['2: inserts a charge'],
     ],

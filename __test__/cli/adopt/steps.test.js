@@ -6,7 +6,7 @@ const { addServerExternalPackage } = require('../../../cli/adopt/next-config')
 const { addCreditIds, tablesOf, variablesOf } = require('../../../cli/adopt/schema')
 const { appOf } = require('./apps')
 
-/** The text of a file of an app after a step. */
+/** The text of an app's file after a step. */
 function after(files, name, step) {
   const app = appOf(files)
   step(app)
@@ -20,7 +20,7 @@ describe('the dependency', () => {
 
   test.each([
     [
-      'in its place of the alphabet',
+      'in alphabetical order',
       '{\n  "dependencies": {\n    "a": "1",\n    "next": "16"\n  }\n}\n',
       '{\n  "dependencies": {\n    "a": "1",\n    "media-credits": "^1.0.0",\n    "next": "16"\n  }\n}\n',
     ],
@@ -30,7 +30,7 @@ describe('the dependency', () => {
       '{\n\t"dependencies": {\n\t\t"a": "1",\n\t\t"media-credits": "^1.0.0"\n\t}\n}\n',
     ],
     [
-      'at the end of what is in no order',
+      'at the end of an unordered list',
       '{\r\n  "dependencies": {\r\n    "z": "1",\r\n    "a": "1"\r\n  }\r\n}\r\n',
       '{\r\n  "dependencies": {\r\n    "z": "1",\r\n    "a": "1",\r\n    "media-credits": "^1.0.0"\r\n  }\r\n}\r\n',
     ],
@@ -41,17 +41,17 @@ describe('the dependency', () => {
     ],
     ['as the first', '{ "dependencies": {} }', '{ "dependencies": { "media-credits": "^1.0.0" } }'],
     [
-      'where there are none',
+      'without other dependencies',
       '{\n  "name": "a"\n}',
       '{\n  "name": "a",\n  "dependencies": { "media-credits": "^1.0.0" }\n}',
     ],
     [
-      'instead of one for development',
+      'in place of one for development',
       '{ "dependencies": {}, "devDependencies": { "a": "1", "media-credits": "0.1.0" } }',
       '{ "dependencies": { "media-credits": "^1.0.0" }, "devDependencies": { "a": "1" } }',
     ],
     [
-      'that is there stays',
+      'that exists stays',
       '{ "dependencies": { "media-credits": "0.1.0" } }',
       '{ "dependencies": { "media-credits": "0.1.0" } }',
     ],
@@ -82,7 +82,7 @@ describe('next.config', () => {
       "const nextConfig = {\r\n\timages: {},\r\n\tserverExternalPackages: ['media-credits']\r\n}\r\nexport default nextConfig\r\n",
     ],
     [
-      'nothing but a comment',
+      'only a comment',
       "import type { NextConfig } from 'next';\n\nconst nextConfig: NextConfig = {\n  /* options */\n};\n\nexport default nextConfig;\n",
       "import type { NextConfig } from 'next';\n\nconst nextConfig: NextConfig = {\n  /* options */\n  serverExternalPackages: ['media-credits'],\n};\n\nexport default nextConfig;\n",
     ],
@@ -108,7 +108,7 @@ describe('next.config', () => {
       "export default async (phase) => {\n  const config = { images: {}, serverExternalPackages: ['media-credits'] }\n  if (phase === 1) return { ...config, output: 1, serverExternalPackages: ['media-credits'] }\n  return config\n}\n",
     ],
     [
-      'a function that has a name',
+      'a function with a name',
       'export default function config() {\n  return { images: {} }\n}\n',
       "export default function config() {\n  return { images: {}, serverExternalPackages: ['media-credits'] }\n}\n",
     ],
@@ -123,12 +123,12 @@ describe('next.config', () => {
       "export default process.env.A ? { images: {}, serverExternalPackages: ['media-credits'] } : { output: 1, serverExternalPackages: ['media-credits'] }\n",
     ],
     [
-      'a list that is there',
+      'an existing list',
       "export default {\n  serverExternalPackages: [\n    'sharp',\n  ],\n}\n",
       "export default {\n  serverExternalPackages: [\n    'sharp',\n    'media-credits',\n  ],\n}\n",
     ],
     [
-      'a list that has a name',
+      'a list with a name',
       "const externals = ['sharp']\nexport default { serverExternalPackages: externals }\n",
       "const externals = ['sharp', 'media-credits']\nexport default { serverExternalPackages: externals }\n",
     ],
@@ -163,13 +163,13 @@ describe('next.config', () => {
     expect(configAfter(expected, name)).toBe(expected)
   })
 
-  test('of its own where there is none', () => {
+  test('is made if there is none', () => {
     expect(after({}, 'next.config.mjs', addServerExternalPackage)).toBe(
       "const nextConfig = { serverExternalPackages: ['media-credits'] }\n\nexport default nextConfig\n",
     )
   })
 
-  test('that was done by hand in another file is done', () => {
+  test('that was changed by hand in another file needs no change', () => {
     const files = {
       'next.config.mjs': "import made from './made.mjs'\nexport default made\n",
       'made.mjs': "export default { serverExternalPackages: ['media-credits'] }\n",
@@ -186,7 +186,7 @@ describe('next.config', () => {
     ],
     ['only options of a plugin', 'export default withA({ on: true })\n', 'is not to be seen'],
     [
-      'a way that is not to be seen',
+      'a return that can not be analysed',
       'export default () => {\n  if (a) return made()\n  return {}\n}\n',
       'is not to be seen',
     ],
@@ -206,7 +206,7 @@ describe('the schema', () => {
 
   test.each([
     [
-      'a line of its own',
+      'a separate line',
       "import { pgTable, text } from 'drizzle-orm/pg-core';\nexport const jobs = pgTable('media_tasks', {\n  id: text('id'), // its id\n});\n",
       "import { pgTable, text } from 'drizzle-orm/pg-core';\nexport const jobs = pgTable('media_tasks', {\n  id: text('id'), // its id\n  creditId: text('credit_id'),\n});\n",
     ],
@@ -257,7 +257,7 @@ describe('the schema', () => {
       ],
       ['it is there without a name of its own', "pgTable('ai_task', { id: text(), creditId: text() })"],
       ['another table', "pgTable('credit', { id: text('id') })"],
-      ['SingleStore, which the package has no part in', "singlestoreTable('ai_task', { id: text('id') })"],
+      ['SingleStore, which the package does not support', "singlestoreTable('ai_task', { id: text('id') })"],
     ].map(([title, table]) => {
       const text = `import { text } from 'drizzle-orm/pg-core'\nexport const a = ${table}\n`
       return [title, text, text]
@@ -273,7 +273,7 @@ describe('the schema', () => {
     expect(() => schemaAfter(text)).toThrow('src/schema.ts:2: ai_task has no column made by text()')
   })
 
-  test('refuses a table of MySQL where varchar is not to be had', () => {
+  test('refuses a table of MySQL without varchar', () => {
     const text =
       "import { mysqlTable, text } from './core'\nexport const a = mysqlTable('ai_task', { id: text('id') })\n"
     expect(() => schemaAfter(`${text}// drizzle-orm\n`)).toThrow(
@@ -281,7 +281,7 @@ describe('the schema', () => {
     )
   })
 
-  test('lists a table whose columns are not to be seen', () => {
+  test('lists a table whose columns can not be analysed', () => {
     const text =
       "import { pgTable } from 'drizzle-orm/pg-core'\nexport const a = pgTable('ai_task', columns)\n"
     const app = appOf({ [NAME]: text })
@@ -297,7 +297,7 @@ describe('the schema', () => {
     })
   })
 
-  test('knows a table by its variable', () => {
+  test('finds a table by its variable', () => {
     const text = "import { pgTable } from 'drizzle-orm/pg-core'\nexport const coins = pgTable('credit', {})\n"
     expect(variablesOf(tablesOf(appOf({ [NAME]: text })))).toMatchObject({
       coins: 'credit',
@@ -321,7 +321,7 @@ Found 3 errors.`)
     ])
   })
 
-  test('has new errors where there is one more of a kind, wherever the lines are', () => {
+  test('has a new error if there is one more of a kind, on any line', () => {
     const [first, second, other] = errors
     const moved = { ...first, line: 4 }
     expect(newErrors(errors, [moved, second, other])).toEqual([])

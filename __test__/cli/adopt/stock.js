@@ -1,6 +1,6 @@
 'use strict'
 
-/** An app of the kind that the package is for, as short as it can be: two tables of tasks, three models, some routes. */
+/** A minimal app of the kind that the package is for: two task tables, three models, some routes. */
 
 const SCHEMA = `import { boolean, integer, pgTable, text, timestamp } from 'drizzle-orm/pg-core';
 

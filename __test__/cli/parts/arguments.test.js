@@ -37,7 +37,7 @@ describe('the command line', () => {
     },
   )
 
-  test('counts a duration back for what was, and on for what expires', () => {
+  test('counts a duration back from now for the past, and on from now for an expiry', () => {
     expect(Math.abs(args.from('30d').getTime() + 30 * DAY_MS - Date.now())).toBeLessThan(60_000)
     expect(Math.abs(args.expiry('30d').getTime() - 30 * DAY_MS - Date.now())).toBeLessThan(60_000)
     expect(args.expiry('2100-12-31').toISOString()).toBe('2100-12-31T23:59:59.999Z')

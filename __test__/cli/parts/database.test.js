@@ -2,7 +2,7 @@
 
 const { findDatabase, placeOf, withoutSecrets } = require('../../../cli/database')
 
-describe('the command line says where a database is, without its password:', () => {
+describe('the command line prints the place of a database without its password:', () => {
   test.each([
     ['postgres://app:secret@db.example.com/app?sslmode=require', 'postgres://db.example.com/app'],
     ['postgresql://app:secret@[::1]:5432/app', 'postgres://[::1]:5432/app'],
@@ -32,7 +32,7 @@ describe('the command line says where a database is, without its password:', () 
     [':memory:', ':memory:'],
   ])('%s', (url, place) => expect(placeOf(url)).toBe(place))
 
-  test('it does not repeat what was typed if that may have a password in it', () => {
+  test('text that may contain a password is not repeated', () => {
     const words = [
       'doctor',
       'postgres://a:secret@h/d',
@@ -45,7 +45,7 @@ describe('the command line says where a database is, without its password:', () 
     expect(withoutSecrets(text, words)).toBe('unknown doctor … --ulr=… --limit many --from=2026-11-01T18:00Z')
   })
 
-  test('a database that it names itself changes no environment', () => {
+  test('a database of the command line changes no environment variable', () => {
     const env = { ...process.env }
     const url = 'file:b.db'
     expect(findDatabase({ url })).toMatchObject({ options: { url }, source: 'the command line' })

@@ -75,10 +75,10 @@ describe('doctor', () => {
     ["Windows' locks", onSqlite({ locking: 'system' }, { operatingSystem: 'win32' }), []],
     ['an old client', onSqlite({}, { sqliteClient: '0.15.15' }), ['busy timeout warning']],
     ['a new client', onSqlite({}, { sqliteClient: '0.17.4' }), []],
-    ['a newer one', onSqlite({}, { sqliteClient: '1.0.0-rc.1' }), []],
+    ['a newer client', onSqlite({}, { sqliteClient: '1.0.0-rc.1' }), []],
     ['no index on user_id', onSqlite({ tables: withIndexes(TABLES[0].indexes[1]) }), ['indexes warning']],
     [
-      'a number that is not unique',
+      'a transactionNo that is not unique',
       onPostgres({
         tables: withIndexes(TABLES[0].indexes[0], { columns: ['transaction_no'], unique: false }),
       }),
@@ -116,7 +116,7 @@ describe('doctor', () => {
       ['media tasks warning'],
     ],
     [
-      'media tasks without a state',
+      'media tasks without a status',
       onSqlite(
         { tables: withMediaTasks(without('status')) },
         { taskErrors: { mediaTasks: error('SCHEMA_MISMATCH') } },

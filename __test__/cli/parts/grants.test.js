@@ -18,7 +18,7 @@ function numbers(seed) {
 
 const inDays = (days) => ({ expiresAt: new Date(Math.floor(Date.now() / 1000) * 1000 + days * DAY_MS) })
 
-/** What the call of an action comes to; `undefined`, if the ledger refuses it, which the preview must then as well. */
+/** The result of an action; `undefined` if the ledger refuses it, as the preview must then too. */
 async function compare(credits, action, options, counts) {
   const seen = await action.look(credits, 'u', options).catch((error) => error)
   const result = await action.call(credits, 'u', options).catch((error) => error)
@@ -34,7 +34,7 @@ async function compare(credits, action, options, counts) {
   expect([result, options]).toEqual([expect.objectContaining(seen.result), options])
 }
 
-test('a preview says what revocations and restorations come to', async () => {
+test('a preview shows the result of revocations and restorations', async () => {
   const counts = { calls: 0, known: 0 }
   for (let seed = 0; seed < 40; seed++) {
     const pick = numbers(seed)
@@ -43,7 +43,7 @@ test('a preview says what revocations and restorations come to', async () => {
     const expiresAt = inDays(1).expiresAt
     await database.user('u', { id: 'a', credits: 60, orderNo: 'o', expiresAt }, { id: 'gift', credits: 30 })
     await credits.createCredit({ userId: 'u', id: 'b', credits: 40, orderNo: 'o', expiresAt: null })
-    // Over already, with something left of it.
+    // Expired already, with credits left.
     const over = { userId: 'u', id: 'c', credits: 10, orderNo: seed % 2 ? 'o' : 'other' }
     await credits.createCredit({ ...over, expiresAt: inDays(-1).expiresAt })
     const charges = []
@@ -70,7 +70,7 @@ test('a preview says what revocations and restorations come to', async () => {
   expect(counts.known / counts.calls).toBeGreaterThan(0.7)
 })
 
-test('a preview says what renewals and new ends come to', async () => {
+test('a preview shows the result of renewals and extensions', async () => {
   const counts = { calls: 0, known: 0 }
   for (let seed = 0; seed < 30; seed++) {
     const pick = numbers(seed)

@@ -9,7 +9,7 @@ const DAY_MS = 86_400_000
 
 describe('the command line', () => {
   test.each([
-    ['a terminal that can do nothing', { isTTY: true }, { TERM: 'dumb' }, false],
+    ['a dumb terminal', { isTTY: true }, { TERM: 'dumb' }, false],
     ['a terminal', { isTTY: true }, {}, true],
     ['a terminal with NO_COLOR', { isTTY: true }, { NO_COLOR: '1' }, false],
     ['a pipe', {}, {}, false],
@@ -19,7 +19,7 @@ describe('the command line', () => {
     expect(isColourful(stream, { TERM: 'xterm-256color', ...env })).toBe(expected)
   })
 
-  test('knows how wide the characters of a table are, and wraps its last column', () => {
+  test('aligns wide characters in a table, and wraps its last column', () => {
     const columns = [{ title: 'user' }, { title: 'n', right: true }, { title: 'what' }]
     const rows = [
       ['日本', '1,200', 'a sentence that is longer than there is room'],
@@ -34,16 +34,16 @@ describe('the command line', () => {
     expect(table(columns, rows).split('\n')).toHaveLength(3)
   })
 
-  test('cuts no word off that is longer than there is room', () => {
+  test('does not cut a word that is longer than its column', () => {
     const id = 'x'.repeat(60)
     expect(table([{ title: 'a' }, { title: 'b' }], [['y', id]], 50)).toContain(id)
   })
 
-  test('makes one line of a text, without control characters', () => {
+  test('prints a text on one line, without control characters', () => {
     expect(oneLine('a\u001b[31mb\u001b[0m\r\nc\u0007\u202ed\u2028')).toBe('ab c d')
   })
 
-  test('writes numbers and times for people', () => {
+  test('prints numbers and times in a readable form', () => {
     expect([signed(1500), signed(-1500), signed(0)]).toEqual(['+1,500', '-1,500', '0'])
     expect([plural(1, 'user'), plural(2, 'user'), plural(2, 'entry', 'entries')]).toEqual([
       '1 user',
@@ -65,7 +65,7 @@ describe('the command line', () => {
     await writing
   })
 
-  test('shows a progress bar on terminals alone, and lets it make way', async () => {
+  test('shows a progress bar only on terminals, and removes it before other output', async () => {
     const stream = Object.assign(new PassThrough(), { isTTY: true, columns: 80 })
     const progress = new Progress('rows', stream)
     progress.update(5, 10)

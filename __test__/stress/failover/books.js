@@ -1,6 +1,6 @@
 'use strict'
 
-/** Compares what callers were told with what is in the database. */
+/** Compares the results of callers with the rows in the database. */
 
 const { violations } = require('../../helpers/invariants')
 const mysql = require('../../helpers/mysql')
@@ -17,7 +17,7 @@ async function read(url) {
   }
 }
 
-/** How often each thing that a call could do was done. */
+/** How often the effect of each call is in the database. */
 function count({ credit, media_tasks: tasks }) {
   const counts = new Map()
   const add = (what, id) => counts.set(`${what} ${id}`, (counts.get(`${what} ${id}`) ?? 0) + 1)
@@ -28,7 +28,7 @@ function count({ credit, media_tasks: tasks }) {
       if (status === 'deleted') add('refunded', number.slice('charge-'.length))
     }
     const { taskId } = JSON.parse(metadata || '{}')
-    // A task without its charge, or with two, is not once there.
+    // A task without its charge, or with two, does not count as written once.
     if (taskId) add('created', taskId)
   }
   for (const { id, status, credit_id: charge } of tasks) {
@@ -38,7 +38,7 @@ function count({ credit, media_tasks: tasks }) {
   return counts
 }
 
-/** What each call came to in the end: who tried again after `unknown` knows it only once it is done. */
+/** The final outcome of each call: a caller that retries after `unknown` knows it only after success. */
 function outcomes(told) {
   const all = new Map()
   for (const { what, id, outcome } of told) {
@@ -50,8 +50,8 @@ function outcomes(told) {
 }
 
 /**
- * What is wrong: calls that were acknowledged and left nothing, that were done twice, that were refused and are there
- * all the same; and what the ledger's invariants say. `told` are the lines of `load.js`.
+ * The errors: acknowledged calls without an effect, calls that were written twice, refused calls that were written
+ * anyway, and violations of the invariants. `told` are the lines of `load.js`.
  */
 async function inspect(url, told) {
   const ledger = await read(url)

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * A cluster as Patroni makes it: two PostgreSQL servers, the second one a synchronous standby, and a witness, so that
- * two of three have a majority. What the others say to node `a` passes proxies, which can cut it off.
+ * A cluster under Patroni: two PostgreSQL servers, the second one a synchronous standby, and a witness, so that
+ * two of three have a majority. The other nodes reach node `a` through proxies, which can cut it off.
  */
 
 const { randomBytes } = require('node:crypto')
@@ -75,7 +75,7 @@ class Cluster {
     await this.untilWhole()
   }
 
-  /** The node that Patroni says is the primary, and has not been told to be silent. */
+  /** The node that Patroni reports as the primary, and that is not stopped. */
   async leader() {
     const says = await Promise.all(this.nodes.map((node) => node.is('primary')))
     return this.nodes[says.indexOf(true)]
@@ -97,7 +97,7 @@ class Cluster {
     return this.until(`${node.name} is the primary`, () => node.is('primary'))
   }
 
-  /** Makes this node the primary, as an operator does. */
+  /** Makes this node the primary, like an operator. */
   async switchTo(node) {
     const leader = await this.leader()
     if (leader === node) return
@@ -105,7 +105,7 @@ class Cluster {
     await this.untilLeads(node)
   }
 
-  /** Lets nothing pass any more between node `a` and the others. Its clients still reach it. */
+  /** Cuts node `a` off from the others. Its clients still reach it. */
   cutOff() {
     for (const proxy of this.proxies) proxy.stall()
   }
@@ -130,7 +130,7 @@ class Cluster {
     }
   }
 
-  /** The last lines of what each process said. */
+  /** The last lines of each process's output. */
   logs() {
     return [this.witness, ...this.nodes]
       .filter(Boolean)

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * A Galera cluster of two MariaDB servers on this machine, which both take writes. Node `a` weighs more: without `b` it
- * goes on, and `b` without it does not.
+ * A Galera cluster of two MariaDB servers on this machine, which both accept writes. Node `a` weighs more: without `b` it
+ * continues, and `b` without it does not.
  */
 
 const fs = require('node:fs')
@@ -20,7 +20,7 @@ const TIMEOUT_MS = 60_000
 
 const WEIGHTS = { a: 2, b: 1 }
 
-/** Only the one that begins a cluster says so. */
+/** Only the node that starts a cluster has this option. */
 const FIRST = { 'wsrep-new-cluster': true }
 const NOT_FIRST = { 'wsrep-new-cluster': undefined }
 
@@ -85,7 +85,7 @@ class Cluster {
     return urlOf(node.url, name)
   }
 
-  /** A number that a node says of itself. */
+  /** A status number of a node. */
   async status(node, name) {
     const client = await clientOf(node.adminUrl)
     try {
@@ -96,7 +96,7 @@ class Cluster {
     }
   }
 
-  /** How often transactions of the two nodes met: at commit, and before. */
+  /** How often transactions of the two nodes conflicted: at commit, and before. */
   async conflicts() {
     const names = ['wsrep_local_cert_failures', 'wsrep_local_bf_aborts']
     const all = this.nodes.flatMap((node) => names.map((name) => this.status(node, name)))
@@ -115,7 +115,7 @@ class Cluster {
     }
   }
 
-  /** Waits until both nodes have all writes, and take more. */
+  /** Waits until both nodes have all writes, and accept more. */
   async untilWhole() {
     const isWhole = async (node) => {
       const says = await this.status(node, 'wsrep_ready').catch(() => 'OFF')
@@ -128,7 +128,7 @@ class Cluster {
     }
   }
 
-  /** Takes up a node that has ended or was killed, which says up to where it has come. */
+  /** Starts a node that has ended or was killed, and that reports its last position. */
   async rejoin(node) {
     await node.up({ ...NOT_FIRST, 'wsrep-recover': true }).catch(() => {})
     const [, position] = /Recovered position: (\S+)/.exec(node.log()) ?? []

@@ -1,8 +1,8 @@
 'use strict'
 
 /**
- * Two MariaDB servers as a Galera cluster, both of which take writes of the same users: what meets at commit is tried
- * again. Then one of them is lost, and comes back. Everything that a caller was told must be in the database exactly once.
+ * Two MariaDB servers as a Galera cluster, both of which accept writes of the same users: transactions that conflict at commit are tried
+ * again. Then one of them is lost, and comes back. Each acknowledged call must be in the database exactly once.
  */
 
 const { setTimeout: sleep } = require('node:timers/promises')
@@ -19,10 +19,10 @@ const ENOUGH = 60
 const TIMEOUT_MS = 60_000
 const ALONE_MS = 4000
 
-/** So few that callers of both nodes meet at each of them. */
+/** Few users, so that callers of both nodes conflict on each of them. */
 const USERS = Array.from({ length: 4 }, (_, at) => `u${at}`)
 
-/** Each takes node `b` away, and returns what brings it back. */
+/** Each stops node `b`, and returns a function that brings it back. */
 const SCENARIOS = [
   { title: 'Galera: both nodes take writes of the same users', lose: async () => () => {} },
   {
@@ -48,7 +48,7 @@ const SCENARIOS = [
   },
 ]
 
-/** A database with the app's tables and users who have enough. */
+/** A database with the app's tables and users with enough credits. */
 async function prepare(cluster, name) {
   const admin = new Store('', cluster.a.url)
   await admin.query([[`CREATE DATABASE ${name}`, []]])
@@ -87,13 +87,13 @@ async function run(cluster, { lose }, database) {
   return { loads, idle, found: merged(found), conflicts }
 }
 
-/** What is wrong on any of the nodes. */
+/** The errors on each node. */
 const merged = ([one, ...others]) =>
   Object.fromEntries(
     Object.keys(one).map((kind) => [kind, [...new Set([one, ...others].flatMap((found) => found[kind]))]]),
   )
 
-/** Runs the scenarios whose title has this text. Returns how many things are wrong. */
+/** Runs the scenarios whose title has this text. Returns the number of errors. */
 async function onGalera({ only, rounds }) {
   const scenarios = SCENARIOS.filter(({ title }) => title.includes(only))
   if (scenarios.length === 0) return 0

@@ -1,6 +1,6 @@
 'use strict'
 
-/** HAProxy before the cluster, which sends connections to the node that Patroni says is the primary. */
+/** HAProxy in front of the cluster, which sends connections to the node that Patroni reports as the primary. */
 
 const { spawn } = require('node:child_process')
 const fs = require('node:fs')

@@ -1,14 +1,14 @@
 'use strict'
 
 /**
- * A process whose callers grant, charge, submit and refund until its standard input ends. What came of each call goes
+ * A process whose callers grant, charge, submit and refund until its standard input ends. The outcome of each call goes
  * to the standard output, a line of JSON each:
  *
  *   {"what":"granted","id":"…","outcome":"done","at":1767225600000}
  *   {"what":"granted","id":"…","outcome":"refused","at":…,"code":"…","databaseCode":"…","retryable":true}
  *
  * `what` is `granted`, `charged`, `created`, `failed`, `refunded` or `read`; the outcome is `done`, `refused` or
- * `unknown`. Every other caller is stubborn: what can be tried again is, with the same idempotency key, until it is
+ * `unknown`. Every other caller is stubborn: it repeats a retryable call with the same idempotency key until it is
  * done; then its last line counts.
  *
  * node load.js '{"url":…,"prefix":…,"callers":8,"users":["u0",…]}'
@@ -22,7 +22,7 @@ const COST = 3
 const PAUSE_MS = 40
 const PAUSE_AFTER_REFUSAL_MS = 200
 
-// A server that falls silent is given up after these 5 s and 2 more.
+// A server that stops answering is given up after these 5 s and 2 more.
 const credits = connect({ url, statementTimeoutMs: 5000 })
 
 let goesOn = true

@@ -1,6 +1,6 @@
 'use strict'
 
-/** A process of `load.js`, and what it has told so far. */
+/** A process of `load.js`, and its lines so far. */
 
 const { spawn } = require('node:child_process')
 const path = require('node:path')
@@ -35,7 +35,7 @@ class Load {
   }
 }
 
-/** Waits until each load has written so many times more. Returns those that did not in time. */
+/** Waits until each load has written this many times more. Returns those that did not in time. */
 async function untilMore(loads, count, timeoutMs) {
   const goals = loads.map((load) => load.written().length + count)
   const deadline = Date.now() + timeoutMs

@@ -9,21 +9,21 @@ const { environment } = require('../../../scripts/test-postgres')
 
 const ANSWER_MS = 1000
 
-/** The shortest `ttl` that Patroni takes: a failover waits for so long. */
+/** The shortest `ttl` that Patroni accepts: a failover waits that long. */
 const TIMEOUTS = { ttl: 20, loop_wait: 2, retry_timeout: 5 }
 
 const SETTINGS = {
   unix_socket_directories: '',
   max_connections: 100,
-  // A node that is silent for so long is given up.
+  // A node that does not answer for this long is given up.
   wal_sender_timeout: '5s',
   wal_receiver_timeout: '5s',
-  // Patroni's own default is 5 s; so long a standby that lost its primary would wait to look for it again.
+  // Patroni's default is 5 s, the time after which a standby that lost its primary would connect again.
   wal_retrieve_retry_interval: '1s',
 }
 
 class Node {
-  /** `listen` are the addresses that it takes for itself, `seen` those under which the other nodes reach it. */
+  /** `listen` are the node's own addresses, `seen` those under which the other nodes reach it. */
   constructor(cluster, { name, listen, seen }) {
     Object.assign(this, { cluster, name, listen, seen })
     this.dataFolder = path.join(cluster.folder, name)
@@ -92,7 +92,7 @@ class Node {
     }
   }
 
-  /** Whether Patroni says that it is this: `primary`, `synchronous`. One that does not answer is nothing. */
+  /** Whether Patroni reports this role: `primary`, `synchronous`. A node that does not answer has no role. */
   async is(role) {
     const signal = AbortSignal.timeout(ANSWER_MS)
     const answer = await fetch(`http://${this.listen.rest}/${role}`, { signal }).catch(() => undefined)

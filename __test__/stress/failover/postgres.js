@@ -1,13 +1,13 @@
 'use strict'
 
 /**
- * The proof that a failover loses nothing and doubles nothing: a cluster of two PostgreSQL servers under Patroni, with a
- * synchronous standby, loses its primary in several ways under load. Afterwards everything that a caller was told must
- * be in the database exactly once, nothing that was refused may be there, and the ledger must be whole. No call may say
+ * A test that a failover loses nothing and doubles nothing: a cluster of two PostgreSQL servers under Patroni, with a
+ * synchronous standby, loses its primary in several ways under load. Afterwards each acknowledged call must
+ * be in the database exactly once, no refused one may be there, and the invariants must hold. No call may fail with
  * 25006 (the server is read-only), because another host of the URL could write.
  *
  * It needs a PostgreSQL with pg_basebackup, and a python3 with pip, which gets Patroni into a folder that is removed at
- * the end. With a haproxy on the PATH it tries that, too.
+ * the end. With a haproxy on the PATH it tests that too.
  */
 
 const { setTimeout: sleep } = require('node:timers/promises')
@@ -25,10 +25,10 @@ const GRANTED = 1_000_000
 /** How many calls are to succeed before the primary is lost, and after there is another. */
 const ENOUGH = 60
 const TIMEOUT_MS = 30_000
-/** For how long an old primary that still lives is left alone. */
+/** How long an old primary that still runs is left running. */
 const LEFT_ALONE_MS = 8000
 
-/** Each breaks the cluster until it has another primary, and returns what mends it. */
+/** Each breaks the cluster until it has another primary, and returns a function that repairs it. */
 const SCENARIOS = [
   {
     title: 'kill -9 of the primary and its Patroni',
@@ -53,14 +53,14 @@ const SCENARIOS = [
     },
   },
   {
-    title: 'the primary falls silent (SIGSTOP of all its processes)',
+    title: 'the primary is stopped (SIGSTOP of all its processes)',
     async lose(cluster, primary) {
       primary.signalAll('SIGSTOP')
       return () => primary.signalAll('SIGCONT')
     },
   },
   {
-    title: 'Patroni of the primary falls silent, and its PostgreSQL lives on',
+    title: 'Patroni of the primary is stopped, and its PostgreSQL keeps running',
     async lose(cluster, primary) {
       primary.signal('SIGSTOP')
       return () => primary.signal('SIGCONT')
@@ -80,7 +80,7 @@ function ways(cluster, haproxy, primary) {
   return haproxy ? [...all, ['HAProxy', (name) => cluster.url(name, [through])]] : all
 }
 
-/** A database with the app's tables and users who have enough. */
+/** A database with the app's tables and users with enough credits. */
 async function prepare(cluster, primary, name) {
   const admin = new Store('', cluster.url('postgres', [primary]))
   await admin.query([[`CREATE DATABASE ${name}`, []]])
@@ -103,7 +103,7 @@ async function prepare(cluster, primary, name) {
   await credits.close()
 }
 
-/** Loses the primary under load, and looks at the books afterwards. */
+/** Loses the primary under load, and checks the ledger afterwards. */
 async function run(cluster, haproxy, { lose, onFirst }, database) {
   await cluster.untilWhole()
   if (onFirst) await cluster.switchTo(cluster.nodes[0])
@@ -129,7 +129,7 @@ async function run(cluster, haproxy, { lose, onFirst }, database) {
   return { loads, idle, found: await inspect(url, told), writes: probe.times }
 }
 
-/** Runs the scenarios whose title has this text. Returns how many things are wrong. */
+/** Runs the scenarios whose title has this text. Returns the number of errors. */
 async function onPatroni({ only, rounds }) {
   const scenarios = SCENARIOS.filter(({ title }) => title.includes(only))
   if (scenarios.length === 0) return 0

@@ -1,7 +1,7 @@
 'use strict'
 
 /**
- * Asks each server for a write, again and again, with a client of its own: what a cluster takes, whatever is in front
+ * Writes to each server again and again, with a separate client: the writes that a cluster accepts, without a proxy in front
  * of it.
  */
 

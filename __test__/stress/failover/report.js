@@ -1,6 +1,6 @@
 'use strict'
 
-/** What came of a scenario: a table, and sentences about what must not be. */
+/** The result of a scenario: a table, and a sentence for each error. */
 
 const { table } = require('../../../bench/table')
 
@@ -30,7 +30,7 @@ function errors(told) {
   return Object.entries(counts).map(([what, count]) => `${count} ${what}`)
 }
 
-/** Sentences about what must not be. */
+/** A sentence for each error. */
 function wrong({ loads, found, idle }) {
   const sentences = Object.entries(WRONG)
     .filter(([kind]) => found[kind].length)
@@ -46,7 +46,7 @@ function wrong({ loads, found, idle }) {
   return sentences
 }
 
-/** Prints what came of a scenario. Returns how many things are wrong. */
+/** Prints the result of a scenario. Returns the number of errors. */
 function report(title, result) {
   const { loads, writes } = result
   const rows = loads.map((load) => {

@@ -1,7 +1,7 @@
 'use strict'
 
 /**
- * The proof that a failover loses nothing and doubles nothing, on two clusters: PostgreSQL under Patroni (`postgres.js`),
+ * A test that a failover loses nothing and doubles nothing, on two clusters: PostgreSQL under Patroni (`postgres.js`),
  * and MariaDB under Galera (`galera.js`).
  *
  * npm run failover                    every scenario once

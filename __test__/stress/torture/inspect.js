@@ -1,7 +1,7 @@
 'use strict'
 
 /**
- * Looks at a file after all writers have gone, from a process of its own, and prints what is wrong with
+ * Checks a file in a separate process after all writers have ended, and prints the errors of
  * it as a JSON array of sentences.
  *
  * node inspect.js <file> <file with what was told>

@@ -1,9 +1,9 @@
 'use strict'
 
 /**
- * The proof that this package is safe beside another copy of SQLite in the same process: both write
- * to one file, with more processes writing too; at the end everything that a writer was told is
- * committed must be there, SQLite's integrity check must pass, and the ledger must be whole.
+ * A test that this package is safe beside another copy of SQLite in the same process: both write
+ * to one file, with more processes writing too; at the end each write that was acknowledged as
+ * committed must be there, SQLite's integrity check must pass, and the invariants must hold.
  *
  * npm run torture                       every scenario, 10 s each, 3 rounds
  * npm run torture -- --seconds 2 --rounds 1
@@ -89,7 +89,7 @@ async function prepare(folder, journal) {
   return file
 }
 
-/** Runs a process that writes until its time is up, or it is killed. Returns what it told, and its end. */
+/** Runs a process that writes until its time is up, or it is killed. Returns its lines, and how it ended. */
 function live({ file, journal }, name, { clients, reopen, killed }, seconds) {
   const journalMode = journal === 'wal' ? 'wal' : 'keep'
   const options = JSON.stringify({ file, name, clients, reopen, killed, seconds, journalMode })
@@ -101,7 +101,7 @@ function live({ file, journal }, name, { clients, reopen, killed }, seconds) {
   })
   let told = ''
   child.stdout.on('data', (chunk) => (told += chunk))
-  // From its first commit on, so that it is killed at work.
+  // From its first commit on, so that it is killed while it writes.
   if (killed) {
     child.stdout.once('data', () => setTimeout(() => child.kill('SIGKILL'), Math.random() * LONGEST_LIFE_MS))
   }
@@ -113,12 +113,12 @@ function live({ file, journal }, name, { clients, reopen, killed }, seconds) {
   })
 }
 
-/** Runs a writer, and its successors if it is killed. Returns what all of them told. */
+/** Runs a writer, and its successors if it is killed. Returns the lines of all of them. */
 async function write(database, name, writer) {
   const deadline = Date.now() + seconds * 1000
   let all = ''
   for (let number = 0; ; number++) {
-    // Who is killed has time left, so that a short run has a kill too.
+    // A writer that is killed has time left, so that a short run has a kill too.
     const rest = (deadline - Date.now()) / 1000 + (writer.killed ? 5 : 0)
     const { told, code, signal } = await live(database, `${name}.${number}`, writer, rest)
     all += told
@@ -129,7 +129,7 @@ async function write(database, name, writer) {
   }
 }
 
-/** Runs a scenario once. Returns how many commits were told, how many were killed, and what is wrong. */
+/** Runs a scenario once. Returns the number of acknowledged commits and of kills, and the errors. */
 async function run({ journal, processes }) {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'media-credits-torture-'))
   try {
@@ -151,7 +151,7 @@ async function run({ journal, processes }) {
   }
 }
 
-/** Why a run can't prove anything, if so. */
+/** Why a run proves nothing, if it does not. */
 function idle({ processes }, { addon, other, kills }) {
   const found = []
   if (!addon || !other) found.push(`the addon committed ${addon} times, the other client ${other} times`)

@@ -2,7 +2,7 @@
 
 /**
  * A process that writes to one SQLite file with one or several clients at once, until its time is up.
- * What a client was told is committed goes to the standard output, a line each:
+ * Each acknowledged commit is a line on the standard output:
  *
  *   task <id>      addon: a task and its charge of 1
  *   failed <id>    addon: that task failed, its charge was refunded
@@ -20,7 +20,7 @@ const vm = require('node:vm')
 
 const { file, name, clients, reopen, killed, seconds, journalMode } = JSON.parse(process.argv[2])
 const deadline = Date.now() + seconds * 1000
-// How many transactions come between closing and opening again.
+// How many transactions are between closing and opening again.
 const REOPEN_AFTER = 20
 const BUFFER = killed ? 0 : 4096
 
@@ -32,7 +32,7 @@ function say(line) {
   lines += `${line}\n`
   if (lines.length > BUFFER) flush()
 }
-// Synchronous: a line that was said is in the pipe even if the process dies now.
+// Synchronous: a written line is in the pipe even if the process dies now.
 function flush() {
   for (let rest = Buffer.from(lines); rest.length;) rest = rest.subarray(writeSome(rest))
   lines = ''
@@ -46,14 +46,14 @@ function writeSome(bytes) {
   }
 }
 
-// On a busy machine a process may start late: it goes on until it has got somewhere at least once.
+// On a busy machine a process may start late: it continues until it has committed at least once.
 const TIMEOUT_MS = 10_000
 const running = (gotSomewhere) => Date.now() < (gotSomewhere ? deadline : deadline + TIMEOUT_MS)
 const isBusy = (error) =>
   /SQLITE_BUSY|database is locked|DATABASE_BUSY/.test(`${error.code} ${error.message}`)
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
-/** Runs `transaction(number)` again and again; a busy database is no mistake. */
+/** Runs `transaction(number)` again and again; a busy database is no error. */
 async function repeat(client, open, close, transaction) {
   let connection = await open()
   let gotSomewhere = false

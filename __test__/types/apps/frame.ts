@@ -1,11 +1,11 @@
-// What an app has around its models, as far as their callers touch it. Nothing here runs.
+// The parts of an app around its models that their callers use. Nothing here runs.
 
 import type { drizzle } from 'drizzle-orm/postgres-js'
 import type { UserRow } from './schema'
 
 export declare function db(): ReturnType<typeof drizzle>
 
-/** A user with what the app knows besides the row. */
+/** A user's row with the app's other fields. */
 export type AppUser = UserRow & {
   isAdmin?: boolean
   credits?: { remainingCredits: number; expiresAt: Date | null }
@@ -18,7 +18,7 @@ export declare function getSnowId(): string
 export declare function respData(data: unknown): Response
 export declare function respErr(message: string): Response
 
-/** The search parameters of a page: text, whatever their type says. */
+/** The search parameters of a page: text, although their type differs. */
 export type SearchParams = Promise<{ page?: number; pageSize?: number; type?: string }>
 
 export interface Table {
@@ -32,7 +32,7 @@ export interface Table {
   pagination?: { total: number; page: number; limit: number }
 }
 
-/** The states of a provider's task, an enum of the app's own. */
+/** The statuses of a provider's task, the app's own enum. */
 export enum ProviderStatus {
   PENDING = 'pending',
   PROCESSING = 'processing',
@@ -54,7 +54,7 @@ export declare function askProvider(call: {
   model?: string
 }): Promise<ProviderResult>
 
-/** What is read off a video's page. Numbers come as they come. */
+/** The data of a video's page. Numbers may be text. */
 export interface MediaData {
   platform: 'youtube' | 'tiktok'
   title: string

@@ -1,12 +1,12 @@
-// The app's model files, once the package stands in for them: its types, its functions.
+// The app's model files, replaced by the package: its types, its functions.
 
-// `export *` alone binds no local name.
+// `export *` binds no local name.
 import { grantCreditsForUser } from 'media-credits'
 import type { AppUser } from './frame'
 
 export * from 'media-credits'
 
-// What the table has besides, named once.
+// The table's other columns, named once.
 declare module 'media-credits' {
   interface MediaTask {
     rewrittenScripts: { at: number; text: string }[] | null

@@ -1,4 +1,4 @@
-// What an app's pages ask its models for. It must compile; nothing here runs.
+// The calls of an app's pages to its models. It must compile; nothing here runs.
 
 import {
   type AITask,
@@ -19,7 +19,7 @@ import {
 import { type AppUser, askProvider, findUserById, getUserInfo, type SearchParams, type Table } from './frame'
 import type { AITaskRow, CreditRow } from './schema'
 
-/** The admin's list of credits: all users', each row with its user. */
+/** The admin's list of credits of all users, each row with its user. */
 export async function adminCredits(searchParams: SearchParams): Promise<Table> {
   const { page: pageNum, pageSize, type } = await searchParams
   const page = pageNum || 1
@@ -59,7 +59,7 @@ export async function credits(searchParams: SearchParams) {
   return { table, remaining: await getRemainingCredits(user.id) }
 }
 
-/** As a page has them that does not say numbers where there is text. */
+/** The same with the text of a page's parameters. */
 export async function textPages(
   searchParams: Promise<{ page?: string; pageSize?: string; status?: string }>,
 ) {
@@ -105,7 +105,7 @@ export async function tasks(user: AppUser, type?: string): Promise<Table> {
   }
 }
 
-/** The page that asks the provider again. */
+/** The page that queries the provider again. */
 export async function refresh(id: string) {
   const task = await findAITaskById(id)
   if (!task || !task.taskId || !task.provider || !task.status) return 'Task not found'
@@ -142,7 +142,7 @@ export async function grantByAdmin(id: string, data: FormData) {
 /** A column of the admin's list of users. */
 export const remaining = async (item: AppUser) => `${await getRemainingCredits(item.id)}`
 
-/** A task as the page of past tasks keeps it. */
+/** A task in the form of the page of past tasks. */
 export function badge(status: string): string {
   const labels: Partial<Record<MediaTaskStatus, string>> = { pending: 'Waiting', failed: 'Failed' }
   return labels[status as MediaTaskStatus] ?? status

@@ -67,7 +67,7 @@ async function updateOrderInTransaction({ orderNo, newCredit }: { orderNo: strin
   })
 }
 
-/** A grant for those who have none yet, as a route makes it. */
+/** A grant for users who have none yet, made by a route. */
 export async function welcome() {
   const user = await getUserInfo()
   if (!user) return respErr('no auth, please sign in')
@@ -92,7 +92,7 @@ export async function welcome() {
   return respData('granted')
 }
 
-/** A reward inside a transaction of the app's, which the grant is no part of. */
+/** A reward during a transaction of the app, of which the grant is no part. */
 export async function checkIn(userId: string, today: string) {
   return db().transaction(async (tx) => {
     const { createCredit, CreditStatus, CreditTransactionType } = await import('models')
@@ -112,12 +112,12 @@ export async function checkIn(userId: string, today: string) {
   })
 }
 
-/** A new user's grant, where the app signs up. */
+/** A new user's grant, at the sign-up of the app. */
 export async function signedUp(user: AppUser) {
   await grantCreditsForNewUser(user, { initial_credits_enabled: 'true' })
 }
 
-/** Rows go both ways: the model's into Drizzle's type, Drizzle's into the model. */
+/** Rows can be assigned both ways: the model's to Drizzle's type, Drizzle's to the model's. */
 export async function bothWays(row: CreditRow, patch: UpdateCredit) {
   const granted: CreditRow = await createCredit({ ...row, id: getUuid(), transactionNo: getSnowId() })
   const charged: CreditRow = await consumeCredits({ userId: row.userId, credits: 1, scene: 'payment' })

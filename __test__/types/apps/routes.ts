@@ -1,4 +1,4 @@
-// What an app's routes and services ask its models for. It must compile; nothing here runs.
+// The calls of an app's routes and services to its models. It must compile; nothing here runs.
 
 import {
   consumeCredits,
@@ -22,7 +22,7 @@ import {
 import { askProvider, fetchMedia, getUserInfo, getUuid, ProviderStatus, respData, respErr } from './frame'
 import type { MediaTaskRow } from './schema'
 
-/** Asks for a picture, a song or a video. */
+/** Requests a picture, a song or a video. */
 export async function generate(request: Request) {
   const { provider, mediaType, model, prompt, options, scene } = await request.json()
   const user = await getUserInfo()
@@ -50,7 +50,7 @@ export async function generate(request: Request) {
   return respData(newAITask)
 }
 
-/** Asks the provider what became of it; a failure refunds. */
+/** Queries the provider for the outcome; a failure refunds. */
 export async function query(request: Request) {
   const { taskId } = await request.json()
   const task = await findAITaskById(taskId)
@@ -164,14 +164,14 @@ export async function history(request: Request) {
   return respData({ rows, total, totalPages })
 }
 
-/** What a task's page polls. */
+/** The route that a task's page polls. */
 export async function status(id: string) {
   const task: MediaTask | undefined = await findMediaTaskById(id)
   if (!task) return respErr('Task not found')
   return respData({ ...task, title: task.title, expiresAt: task.expiresAt, at: task.updatedAt.getTime() })
 }
 
-/** The plan's limit of tasks at once, as a service looks. */
+/** The check of the plan's limit of active tasks by a service. */
 export async function mayStart(userId: string, concurrentLimit: number | null) {
   if (concurrentLimit === null) return true
   const { getActiveMediaTasks: active } = await import('models')
@@ -179,7 +179,7 @@ export async function mayStart(userId: string, concurrentLimit: number | null) {
   return tasks.length + other.length < concurrentLimit && !(await hasActiveMediaTask(userId))
 }
 
-/** A script that starts a task anew, from its whole row. */
+/** A script that starts a task again, from its whole row. */
 export async function again(row: MediaTaskRow, patch: UpdateMediaTask) {
   const { id: _, creditId: __, ...columns } = row
   const newTask: NewMediaTask = { ...columns, id: getUuid(), status: 'pending' }

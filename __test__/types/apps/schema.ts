@@ -1,4 +1,4 @@
-// An app's Drizzle schema: the columns that every app has, and some of its own.
+// An app's Drizzle schema: the columns of each app, and some of its own.
 
 import { boolean, integer, jsonb, pgTable, text, timestamp } from 'drizzle-orm/pg-core'
 
@@ -16,7 +16,7 @@ export const user = pgTable('user', {
   image: text('image'),
   createdAt: createdAt(),
   updatedAt: updatedAt(),
-  // Columns of the app's own.
+  // The app's own columns.
   locale: text('locale').notNull().default(''),
   freeTrialUsed: integer('free_trial_used').default(0),
 })
@@ -98,7 +98,7 @@ export const mediaTasks = pgTable('media_tasks', {
   createdAt: createdAt(),
   updatedAt: updatedAt(),
   deletedAt: timestamp('deleted_at'),
-  // A column of the app's own.
+  // The app's own column.
   rewrittenScripts: jsonb('rewritten_scripts').$type<{ at: number; text: string }[]>(),
 })
 
