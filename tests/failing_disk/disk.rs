@@ -21,7 +21,7 @@ pub(super) struct Fault {
     pub(super) errno: c_int,
 }
 
-/// A folder whose files are on a disk of its own, until this is dropped.
+/// A folder whose files are on a separate disk, until this is dropped.
 pub(super) struct Disk {
     folder: TempDir,
     root: PathBuf,
@@ -48,7 +48,7 @@ struct State {
 static DISKS: Mutex<Vec<State>> = Mutex::new(Vec::new());
 
 impl Disk {
-    /// A disk that works. It is in memory if that can be had, and its syncs do nothing: no test
+    /// A disk that works. It is in memory if possible, and its syncs do nothing: no test
     /// cuts the power, and real ones would take minutes.
     pub(super) fn new() -> Self {
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
@@ -67,7 +67,7 @@ impl Disk {
         &self.root
     }
 
-    /// A new folder that is not on this disk, but goes when it goes.
+    /// A new folder that is not on this disk, but is removed with it.
     pub(super) fn beside(&self, name: &str) -> PathBuf {
         let folder = self.folder.path().join(name);
         std::fs::create_dir(&folder).unwrap();
@@ -102,12 +102,12 @@ impl Drop for Disk {
     }
 }
 
-/// A test that failed leaves it as whole as it was.
+/// After a failed test the disk works again.
 fn disks() -> MutexGuard<'static, Vec<State>> {
     DISKS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What becomes of a call.
+/// How a call is handled.
 enum Fate {
     /// It is for a file elsewhere.
     Elsewhere,
@@ -151,7 +151,7 @@ fn fail(errno: c_int) -> c_int {
     -1
 }
 
-/// How much of a write gets through. A broken disk tears what it writes; a full one takes nothing.
+/// How much of a write succeeds. A broken disk writes a part; a full one writes nothing.
 fn torn(errno: c_int, length: size_t) -> size_t {
     if errno == libc::EIO { length / 2 } else { 0 }
 }
@@ -184,7 +184,7 @@ unsafe extern "C" fn pwrite64(
     unsafe { pwrite(fd, from, length, at) }
 }
 
-/// Writes through a system call, which is given how much.
+/// Writes through a system call, which gets the number of bytes.
 fn write_by(forward: impl Fn(size_t) -> ssize_t, fd: c_int, length: size_t) -> ssize_t {
     match fate_of(fd, Call::Write) {
         Fate::Elsewhere | Fate::Works => forward(length),

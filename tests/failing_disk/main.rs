@@ -1,8 +1,8 @@
-//! A disk that fails at its n-th write or sync, for every n: a request is either acknowledged and
+//! A disk that fails at its n-th write or sync, for each n: a request is either acknowledged and
 //! there, or rejected and not there, and the engine works again as soon as the disk does.
 //!
 //! SQLite is linked into this binary, so the binary's own `write`, `fsync` and so on are the ones that
-//! it calls. That would harm other tests, so this is a binary of its own.
+//! it calls. That would disturb other tests, so this is a separate binary.
 #![cfg(all(target_os = "linux", target_pointer_width = "64", feature = "sqlite"))]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -29,7 +29,7 @@ use request::Request::{self, Charge, Fail, Grant, Task};
 mod disk;
 mod request;
 
-/// What each of the template's tasks has cost.
+/// The cost of each task of the template.
 const OLD_COST: i64 = 10;
 const OLD_TASKS: [&str; 3] = ["old0", "old1", "old2"];
 
@@ -52,7 +52,7 @@ const WORKLOAD: [&[Request]; 4] = [
     ],
 ];
 
-/// What came of each request, in order.
+/// The outcome of each request, in order.
 type Outcomes = Vec<(Request, Result<Outcome>)>;
 
 /// Sends requests while the writer waits in a reply, so that it then takes them all at once.
@@ -72,7 +72,7 @@ fn together(connection: &Connection, requests: &[Request]) -> Outcomes {
     requests.iter().copied().zip(outcomes).collect()
 }
 
-/// What else happens to the file.
+/// How else the file is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Scenario {
     /// A write-ahead log, and no other process that has the file open.
@@ -90,7 +90,7 @@ enum Scenario {
 use Scenario::{Journal, Log, LogWithCheckpoints, LogWithReader, TurningLogOn};
 
 impl Scenario {
-    /// A journal takes three writes for each page: half of the work has as many calls as all of it
+    /// A journal needs three writes for each page: half of the work has as many calls as all of it
     /// with a log.
     fn workload(self) -> &'static [&'static [Request]] {
         if self == Journal { &WORKLOAD[..2] } else { &WORKLOAD }
@@ -135,7 +135,7 @@ fn template(scenario: Scenario) -> Disk {
         .unwrap()
         .execute_batch("INSERT INTO user (id, name, email) VALUES ('u', 'u', 'u@example.test')")
         .unwrap();
-    // So small that most charges draw on several.
+    // Small enough that most charges draw on several.
     for _ in 0..GRANTS {
         run(&connection, Operation::Write(grant("u", GRANTED, None))).unwrap();
     }
@@ -149,7 +149,7 @@ fn template(scenario: Scenario) -> Disk {
 const GRANTS: i64 = 20;
 const GRANTED: i64 = 8;
 
-/// What is left of all grants in the template.
+/// The remaining credits of all grants in the template.
 fn left_in_template() -> i64 {
     GRANTS * GRANTED - OLD_TASKS.len() as i64 * OLD_COST
 }
@@ -164,17 +164,17 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// What is known of a request that was rejected.
+/// What is known about a rejected request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Rejected {
-    /// Nothing of it is there.
+    /// Nothing of it was written.
     IsAbsent,
-    /// The disk was not there any more to make sure: it is there, or it is not.
+    /// The disk had failed before this could be made sure: it was written or not.
     MayBeThere,
 }
 
-/// Opens the database from scratch and compares it with what the callers were told. How many
-/// rejected requests are there all the same.
+/// Opens the database again and compares it with the outcomes for the callers. Returns how many
+/// rejected requests were written anyway.
 fn check(folder: &Path, outcomes: &Outcomes, rejected: Rejected, context: &str) -> usize {
     let raw = Raw::open(folder.join(FILE)).unwrap();
     let integrity: String = raw.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
@@ -226,7 +226,7 @@ fn check(folder: &Path, outcomes: &Outcomes, rejected: Rejected, context: &str) 
     there_all_the_same
 }
 
-/// Asks for everything. A caller who is rejected must be told why, and that trying again helps.
+/// Makes all requests. A rejected caller must get the cause, and a retryable error.
 fn work(connection: &Connection, scenario: Scenario, folder: &Path) -> Outcomes {
     let mut outcomes = Vec::new();
     for requests in scenario.workload() {
@@ -234,7 +234,7 @@ fn work(connection: &Connection, scenario: Scenario, folder: &Path) -> Outcomes 
         if scenario == LogWithCheckpoints
             && let Ok(raw) = Raw::open(folder.join(FILE))
         {
-            // The disk may fail here too: that is the other connection's trouble.
+            // The disk may fail here too, for the other connection.
             let _ = raw.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         }
     }
@@ -252,7 +252,7 @@ fn work(connection: &Connection, scenario: Scenario, folder: &Path) -> Outcomes 
     outcomes
 }
 
-/// A task that fails gives its credits back: the first time, and the one time that counts.
+/// A task that fails is refunded exactly once.
 fn check_reply(request: Request, outcome: &Outcome) {
     if let Fail { .. } = request {
         match outcome {
@@ -264,14 +264,14 @@ fn check_reply(request: Request, outcome: &Outcome) {
     }
 }
 
-/// What the runs of one test came to.
+/// The results of the runs of one test.
 #[derive(Debug, Default)]
 struct Tally {
     /// In how many the disk failed.
     runs: usize,
     /// How many requests were rejected.
     rejected: usize,
-    /// How many of them are there after a crash, or a close, before the disk works again.
+    /// How many of them were written after a crash, or a close, before the disk works again.
     undecided: usize,
 }
 
@@ -308,8 +308,8 @@ fn survives(template: &Path, case: Case, tally: &mut Tally) -> bool {
         disk.arm(fault);
     }
 
-    // A disk that failed once works again: the engine has made sure before it replied. On one that goes
-    // on failing, a commit of which only the sync failed stands in the log, and nothing can help it.
+    // A disk that failed once works again: the engine has made sure before it replied. On one that continues
+    // to fail, a commit whose sync failed stays in the log, and this can't be avoided.
     let undecided = |failed| match failed {
         Some(Call::Sync) if fault.lasting && scenario != Journal => Rejected::MayBeThere,
         _ => Rejected::IsAbsent,
@@ -353,7 +353,7 @@ fn survives(template: &Path, case: Case, tally: &mut Tally) -> bool {
 
 fn survives_every(scenario: Scenario, ending: Ending) {
     let template = template(scenario);
-    // What a single failure does while the engine works does not depend on how it ends.
+    // The effect of a single failure while the engine runs does not depend on how the engine ends.
     let lasting = if ending == Ending::Closed { &[true][..] } else { &[false, true] };
     for &lasting in lasting {
         for errno in [libc::EIO, libc::ENOSPC] {
@@ -374,7 +374,7 @@ fn survives_every(scenario: Scenario, ending: Ending) {
 #[test]
 fn sqlite_writes_through_this_disk() {
     for scenario in [Log, Journal] {
-        // It makes a database, works, and closes it.
+        // It makes a database, uses it, and closes it.
         let calls = template(scenario).calls();
         for call in [Call::Write, Call::Sync, Call::Deletion] {
             assert!(calls.contains(&call), "{call:?}");

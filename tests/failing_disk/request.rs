@@ -1,4 +1,4 @@
-//! What the tests of a failing disk ask for.
+//! The requests of the tests of a failing disk.
 
 use media_credits::domain::charge::ChargeRequest;
 use media_credits::domain::grant::NewGrant;
@@ -9,14 +9,14 @@ use rusqlite::{Connection as Raw, OptionalExtension};
 use super::OLD_COST;
 use crate::common::{create_task, fields, text, update_task};
 
-/// A request whose effect can be told from the database alone.
+/// A request whose effect is visible in the database.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Request {
     /// A new task.
     Task { id: &'static str, cost: i64 },
-    /// A charge of its own.
+    /// A charge without a task.
     Charge { number: &'static str, credits: i64 },
-    /// A task of the template fails, and its charge goes back.
+    /// A task of the template fails, and its charge is refunded.
     Fail { id: &'static str },
     /// New credits.
     Grant { id: &'static str, credits: i64 },
@@ -44,7 +44,7 @@ impl Request {
         })
     }
 
-    /// Whether all of it is in the database. It panics if half of it is.
+    /// Whether all of it is in the database. It panics if only a part is.
     pub(super) fn is_in(self, raw: &Raw) -> bool {
         let number = |sql: &str, parameter: &str| -> Option<i64> {
             raw.query_row(sql, [parameter], |row| row.get(0)).optional().unwrap()
@@ -71,7 +71,7 @@ impl Request {
         }
     }
 
-    /// What it does to the sum of what is left of all grants.
+    /// By how much it changes the sum of all remaining credits.
     pub(super) fn gain(self) -> i64 {
         match self {
             Self::Task { cost, .. } => -cost,

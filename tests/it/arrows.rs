@@ -1,6 +1,6 @@
-//! The arrows between the files of `src`: no file needs one that needs it, and layers look down.
+//! The dependencies between the files of `src`: there are no circles, and layers depend only on lower ones.
 //!
-//! A file that only lists its folder (`mod`, `pub use`) needs nothing. What is there in tests alone is left out.
+//! A file that only lists its folder (`mod`, `pub use`) needs nothing. Code that exists only in tests is left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,7 +9,7 @@ use std::path::Path as FilePath;
 /// `crate::domain::charge` as `["domain", "charge"]`.
 type Path = Vec<String>;
 
-/// What may not be needed by what.
+/// Which layer may not need which.
 const LAYERS: [(&str, &[&str]); 10] = [
     ("error", &["domain", "storage", "engine", "node"]),
     ("echo", &["error", "domain", "storage", "engine", "node"]),
@@ -35,7 +35,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
     ("engine", &["node"]),
 ];
 
-/// The engine itself, which is the same over every store.
+/// The engine itself, which is the same over each store.
 const CORE: [&str; 12] = [
     "auditing",
     "charges",
@@ -51,11 +51,11 @@ const CORE: [&str; 12] = [
     "stats",
 ];
 
-/// What runs it over one of them.
+/// The parts that run it over one store.
 const OVER_A_STORE: [&str; 5] =
     ["engine::sqlite", "engine::remote", "engine::postgres", "engine::libsql", "engine::mysql"];
 
-/// Where alone a crate may be named.
+/// The only places where a crate may be named.
 const HOMES: [(&str, &[&str]); 15] = [
     ("napi", &["node"]),
     ("napi_derive", &["node"]),
@@ -84,7 +84,7 @@ const HOMES: [(&str, &[&str]); 15] = [
 ];
 
 #[test]
-fn layers_look_down() {
+fn layers_depend_only_on_lower_ones() {
     let needs = arrows().into_iter().flat_map(|(from, to)| {
         let from = from.join("::");
         to.into_iter().map(move |to| (from.clone(), to.join("::")))
@@ -102,7 +102,7 @@ fn layers_look_down() {
 }
 
 #[test]
-fn the_engine_itself_is_the_same_over_every_store() {
+fn the_engine_itself_is_the_same_over_each_store() {
     let arrows = arrows();
     let mut broken = Vec::new();
     for module in CORE {
@@ -117,7 +117,7 @@ fn the_engine_itself_is_the_same_over_every_store() {
 }
 
 #[test]
-fn a_driver_is_known_where_it_drives() {
+fn a_driver_is_named_only_in_its_own_folder() {
     let mut named = BTreeSet::new();
     let mut broken = Vec::new();
     for (module, text) in sources() {
@@ -130,7 +130,7 @@ fn a_driver_is_known_where_it_drives() {
         }
     }
     assert_eq!(broken, Vec::<String>::new());
-    // Else this looks for names that are nowhere.
+    // Otherwise this would look for names that do not exist.
     assert_eq!(named, HOMES.iter().map(|(driver, _)| *driver).collect());
 }
 
@@ -180,7 +180,7 @@ fn arrows() -> BTreeMap<Path, BTreeSet<Path>> {
     files.iter().filter(|(module, _)| !module.is_empty()).map(needed).collect()
 }
 
-/// Each module, and what is written in it.
+/// Each module, and its text.
 pub(crate) fn sources() -> BTreeMap<Path, String> {
     let mut sources = BTreeMap::new();
     collect(&FilePath::new(env!("CARGO_MANIFEST_DIR")).join("src"), &[], &mut sources);
@@ -188,7 +188,7 @@ pub(crate) fn sources() -> BTreeMap<Path, String> {
     sources
 }
 
-/// The modules below a folder, and what is written in them.
+/// The modules below a folder, and their texts.
 fn collect(folder: &FilePath, module: &[String], sources: &mut BTreeMap<Path, String>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
@@ -207,7 +207,7 @@ fn collect(folder: &FilePath, module: &[String], sources: &mut BTreeMap<Path, St
     }
 }
 
-/// Its code, without comments and what is there in tests alone.
+/// Its code, without comments and without code for tests.
 fn without_tests(text: &str) -> String {
     let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
     code.lines()
@@ -218,9 +218,9 @@ fn without_tests(text: &str) -> String {
 
 #[derive(Default)]
 struct File {
-    /// The paths that it names, from the root on.
+    /// The paths that it names, from the root.
     needs: Vec<Path>,
-    /// What its own names stand for, those that it has from elsewhere.
+    /// The paths of its imported names.
     names: BTreeMap<String, Path>,
 }
 
@@ -245,7 +245,7 @@ fn read(module: &Path, text: &str, sources: &BTreeMap<Path, String>) -> File {
             {
                 file.names.insert(name.clone(), path.clone());
             }
-            // What a file lists for others it does not need itself, unless it uses it too.
+            // A file does not need what it only re-exports, unless it uses it too.
             let listed = line.starts_with("pub") && line.ends_with("use");
             let used = || path.last().is_some_and(|name| names(name, text) > 1);
             if !listed || used() {
@@ -256,7 +256,7 @@ fn read(module: &Path, text: &str, sources: &BTreeMap<Path, String>) -> File {
     file
 }
 
-/// How often a name stands in a text.
+/// How often a name is in a text.
 fn names(name: &str, text: &str) -> usize {
     text.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| *word == name).count()
 }
@@ -295,7 +295,7 @@ fn tree(text: &str) -> (Vec<Path>, usize) {
     }
 }
 
-/// A path of this module from the root on, if it is one of this crate.
+/// A path of this module from the root, if it belongs to this crate.
 fn absolute(path: &[String], module: &Path, sources: &BTreeMap<Path, String>) -> Option<Path> {
     let (first, rest) = path.split_first()?;
     let from = match first.as_str() {
@@ -311,7 +311,7 @@ fn absolute(path: &[String], module: &Path, sources: &BTreeMap<Path, String>) ->
     }
 }
 
-/// The file in which what a path names is written.
+/// The file that contains what a path names.
 fn home(path: &[String], files: &BTreeMap<Path, File>, depth: usize) -> Option<Path> {
     let known = (0..=path.len()).rev().find(|length| files.contains_key(&path[..*length]))?;
     let module = &path[..known];

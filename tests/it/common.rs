@@ -1,4 +1,4 @@
-//! What the storage and engine tests share.
+//! Shared code of the storage and engine tests.
 #![cfg_attr(not(feature = "sqlite"), allow(dead_code, reason = "tests of SQLite use the rest"))]
 
 use std::future::Future;
@@ -51,7 +51,7 @@ pub(crate) fn add_user(store: &mut dyn Store, id: &str) -> Result<()> {
     change_row(store, Verb::Insert, (User, id), &row)
 }
 
-/// Writes a row that no request of the engine writes so.
+/// Writes a row that no request of the engine writes.
 pub(crate) fn change_row(
     store: &mut dyn Store,
     verb: Verb,
@@ -63,7 +63,7 @@ pub(crate) fn change_row(
     ready(store.write(&[&plan], 0)).map(drop).map_err(Failure::into_error)
 }
 
-/// What a store that waits for nothing answers.
+/// The answer of a store that never waits.
 pub(crate) fn ready<T>(answer: impl Future<Output = T>) -> T {
     match pin!(answer).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,
@@ -176,7 +176,7 @@ pub(crate) fn row(outcome: Outcome) -> Row {
     }
 }
 
-/// What a charge's row says that it drew: grant and credits, in order.
+/// The draws of a charge's row: grant and credits, in order.
 pub(crate) fn draws_of(charge: &Row) -> Vec<(String, i64)> {
     let detail: serde_json::Value =
         serde_json::from_str(charge.text("consumedDetail").unwrap()).unwrap();

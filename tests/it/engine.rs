@@ -1,4 +1,4 @@
-//! The engine's threads over SQLite's files: group commit, neighbours, a full queue, closing. What the engine does over any
+//! The engine's threads over SQLite's files: group commit, batches, a full queue, closing. What the engine does over any
 //! store is in `sequence/` and `ledger.rs`.
 
 use std::path::Path;
@@ -47,7 +47,7 @@ fn database(folder: &Path, credits: i64, settings: Settings) -> Connection {
     connection
 }
 
-/// Holds the write lock of the file, so that requests pile up into one batch.
+/// Holds the write lock of the file, so that requests gather in one batch.
 fn lock(folder: &Path) -> Raw {
     let raw = Raw::open(folder.join("local.db")).unwrap();
     raw.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -55,10 +55,10 @@ fn lock(folder: &Path) -> Raw {
 }
 
 #[test]
-fn a_request_that_fails_half_way_leaves_its_neighbours_alone() {
+fn a_request_that_fails_half_way_does_not_affect_its_batch() {
     let folder = tempfile::tempdir().unwrap();
     let connection = database(folder.path(), 1000, Settings::default());
-    // It fails after the charge was written: the batch must be undone, and its good requests done.
+    // It fails after the charge was written: the batch must be undone, and its other requests must succeed.
     Raw::open(folder.path().join("local.db"))
         .unwrap()
         .execute_batch(
@@ -90,7 +90,7 @@ fn a_request_that_fails_half_way_leaves_its_neighbours_alone() {
     close(connection);
 }
 
-/// How many commits the write-ahead log holds: frames that end a transaction say how large the
+/// The number of commits in the write-ahead log: frames that end a transaction contain how large the
 /// database is then (<https://sqlite.org/fileformat2.html#the_write_ahead_log>).
 fn commits(folder: &Path) -> usize {
     let log = std::fs::read(folder.join("local.db-wal")).unwrap();
@@ -103,7 +103,7 @@ fn commits(folder: &Path) -> usize {
 }
 
 #[test]
-fn what_piled_up_shares_one_commit() {
+fn waiting_requests_share_one_commit() {
     let folder = tempfile::tempdir().unwrap();
     let connection = database(folder.path(), 1000, Settings::default());
     let blocker = lock(folder.path());
@@ -114,7 +114,7 @@ fn what_piled_up_shares_one_commit() {
     for outcome in outcomes {
         outcome.recv().unwrap().unwrap();
     }
-    // The writer may have taken the first request before the others came, and on a busy machine it ends a
+    // The writer may have taken the first request before the others arrived, and on a busy machine it ends a
     // batch that takes too long.
     let commits = commits(folder.path()) - before;
     assert!((1..=20).contains(&commits), "100 charges made {commits} commits");
@@ -195,7 +195,7 @@ fn connections_to_one_file_share_an_engine_and_the_last_one_ends_it() {
 }
 
 #[test]
-fn a_database_in_memory_is_its_connections_own() {
+fn each_connection_has_its_own_database_in_memory() {
     let connections: Vec<_> =
         (0..2).map(|_| Connection::open(&Place::Memory, Settings::default()).unwrap()).collect();
     run(&connections[0], Operation::CreateTables(TableName::ALL.to_vec())).unwrap();
@@ -211,7 +211,7 @@ fn a_database_in_memory_is_its_connections_own() {
 }
 
 #[test]
-fn a_schema_that_is_mended_needs_no_restart() {
+fn a_schema_that_is_repaired_needs_no_restart() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("local.db");
     let connection = connect(&path, Settings::default());
@@ -229,7 +229,7 @@ fn a_schema_that_is_mended_needs_no_restart() {
 }
 
 #[test]
-fn the_log_starts_over_though_somebody_always_reads() {
+fn the_log_starts_over_beside_constant_readers() {
     const TEXT: usize = 400_000; // 100 pages
     const UPDATES: usize = 500;
     const PAGE_IN_LOG: u64 = 4096 + 24;
@@ -256,13 +256,13 @@ fn the_log_starts_over_though_somebody_always_reads() {
     let snapshots = readers.join().unwrap();
 
     assert!(snapshots > 10, "{snapshots} snapshots");
-    // 50,000 pages were written; at 25,000 the log is due, and from 5,000 later on the writer waits for those
-    // who read, every 1,000 pages.
+    // 50,000 pages were written; at 25,000 a checkpoint is due, and from 5,000 later on the writer waits for
+    // readers, every 1,000 pages.
     assert!(longest / PAGE_IN_LOG < 35_000, "{longest} bytes");
     close(connection);
 }
 
-/// Two readers, each of whom begins before the other ends. Returns how many snapshots they saw.
+/// Two readers, each of which begins before the other ends. Returns how many snapshots they saw.
 fn read_without_a_break(path: &Path, stop: &AtomicBool) -> usize {
     let begin = |reader: &Raw| {
         reader.execute_batch("BEGIN; SELECT count(*) FROM media_tasks").unwrap();

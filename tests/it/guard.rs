@@ -1,4 +1,4 @@
-//! The statement that fails unless a question still has the answer that it had.
+//! The statement that fails unless a query still has the same answer.
 
 use media_credits::storage::dialect::sqlite::Statement;
 use media_credits::storage::dialect::sqlite::cell::Cell;
@@ -9,7 +9,7 @@ use rusqlite::{Connection, ToSql, params_from_iter};
 
 const QUESTION: &str = "SELECT id, value FROM t WHERE kind = ?1 -- what is asked";
 
-/// What rows hold that have one form in JSON.
+/// Values of rows that have one form in JSON.
 const PLAIN: [&str; 7] = [
     "NULL",
     "0",
@@ -20,7 +20,7 @@ const PLAIN: [&str; 7] = [
     "'two' || char(10) || 'lines'",
 ];
 
-/// What else a row may hold.
+/// Other values of rows.
 const VALUES: [&str; 13] = [
     "char(9, 127, 133)",
     "NULL",

@@ -1,5 +1,5 @@
-//! In memory, any sequence of grants, charges, tasks, failures and passing time leaves the ledger whole, and does what a
-//! naive model of it does. That other stores do the same as memory is in `sequence/`.
+//! In memory, any sequence of grants, charges, tasks, failures and passing time keeps the invariants, and does what a
+//! naive model does. `sequence/` tests that other stores do the same as memory.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ enum Step {
     Fail {
         task: usize,
     },
-    /// A translation: charges, hands the charge to a task, and fails it with that charge.
+    /// A translation: charges, gives the charge to a task, and fails the task with that charge.
     FailedTranslation {
         task: usize,
         credits: i64,
@@ -73,7 +73,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What is left of a grant, in draw order: its key sorts as the rule says.
+/// The remaining credits of a grant, in draw order: its key sorts as the rule demands.
 type DrawOrder = (bool, i64, i64, String);
 
 #[derive(Default)]
@@ -246,7 +246,7 @@ fn take(store: &mut dyn Store, model: &mut Model, step: &Step) {
             let credit_id = ("creditId", column(&charge, "id").clone());
             let patch = [("status", text("translating")), credit_id.clone()];
             apply(store, &update_task(&at.to_string(), &patch), now_ms).unwrap();
-            // The extraction's charge is not this task's any more: it stays.
+            // The extraction's charge no longer belongs to this task: it stays active.
             model.tasks[at].draws.clear();
             let expected = model.refund(user, &expected.unwrap());
             let patch = [("status", text("failed")), credit_id];
@@ -266,7 +266,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_sequence_leaves_the_ledger_whole(steps in prop::collection::vec(step(), 1..60)) {
+    fn any_sequence_keeps_the_invariants(steps in prop::collection::vec(step(), 1..60)) {
         let declared = ledger(&[], None).unwrap();
         let mut memory = Memory::new(declared.schema().unwrap());
         USERS.iter().for_each(|user| add_user(&mut memory, user).unwrap());
@@ -278,9 +278,9 @@ proptest! {
     }
 }
 
-/// An app's owner gives "all there is", more than once. SQL has sums of its own, so SQLite is asked too.
+/// An operator grants the largest amount more than once. SQL computes its own sums, so SQLite is tested too.
 #[test]
-fn numbers_that_no_sum_holds_are_no_panic() {
+fn sums_that_overflow_do_not_panic() {
     let mut database = ledger(&["u"], None).unwrap();
     let mut memory = Memory::new(database.schema().unwrap());
     add_user(&mut memory, "u").unwrap();

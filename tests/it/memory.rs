@@ -1,4 +1,4 @@
-//! A third store, in memory: what the engine asks of one, without SQL.
+//! A third store, in memory: the interface that the engine needs, without SQL.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use media_credits::storage::{Filter, Page, Row, StuckFilter, Window};
 
 use crate::common::{is_active, time};
 
-/// Tables in memory, declared as the app declares them: rows by their ids.
+/// Tables in memory, declared like those of the app: rows by their ids.
 pub(crate) struct Memory {
     schema: Schema,
     tables: HashMap<TableName, BTreeMap<String, Row>>,
@@ -93,7 +93,7 @@ impl Memory {
         }
     }
 
-    /// Writes a plan into these tables, whose caller forgets them after an error.
+    /// Writes a plan into these tables, which the caller discards after an error.
     fn apply(&mut self, plan: &Plan, now_ms: i64) -> Result<()> {
         plan.rows.iter().try_for_each(|change| self.apply_to_row(change, now_ms))?;
         let draws = plan.draws.iter().map(|draw| (&draw.credit_id, -draw.credits_consumed));

@@ -1,6 +1,6 @@
 //! A MariaDB server for the tests of this binary, which starts when the first test asks for it, and databases on it.
 //!
-//! It is what `scripts/mariadb.js` makes: TEST_MYSQL_URL when that is set, else a new server.
+//! `scripts/mariadb.js` provides it: TEST_MYSQL_URL if that is set, else a new server.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use media_credits::storage::server::Server as _;
 
 use crate::servers::{Server, wait};
 
-/// The URL of a database of the server's own, of a user who may create others.
+/// The URL of a database of the server, for a user who may create others.
 pub(crate) fn url() -> &'static str {
     static SERVER: OnceLock<Server> = OnceLock::new();
     &SERVER.get_or_init(|| Server::start("mariadb.js")).url

@@ -4,7 +4,7 @@
 use crate::arrows::sources;
 
 const MOST: usize = 4;
-/// What a trait of another crate asks for.
+/// Functions that a trait of another crate demands.
 const OF_OTHERS: [&str; 1] = ["verify_server_cert"];
 
 #[test]
@@ -25,7 +25,7 @@ fn no_function_takes_more_than_four_parameters() {
 }
 
 #[test]
-fn parameters_are_counted_as_they_are_read() {
+fn parameters_are_counted_correctly() {
     let rows = [
         ("none() {}", Some(("none", 0))),
         ("own(&'a mut self) {}", Some(("own", 0))),
@@ -58,7 +58,7 @@ fn declaration(text: &str) -> Option<(&str, usize)> {
     Some((name, parts.iter().filter(|part| !part.trim().is_empty() && !is_self(part)).count()))
 }
 
-/// What is between a bracket and its end, at its commas, and where that is.
+/// The parts between a bracket and its end, split at commas, and where the bracket ends.
 fn split(text: &str) -> (Vec<&str>, usize) {
     let (mut depth, mut begin, mut parts) = (0, 1, Vec::new());
     let mut before = ' ';

@@ -11,7 +11,7 @@ use media_credits::storage::server::Server;
 use crate::postgres_server::{database, sql, url};
 use crate::servers::wait;
 
-/// What tells the connections to a database from later ones; `None` if there are none.
+/// Identifies the connections to a database among later ones; `None` if there are none.
 fn connections(database: &str) -> Option<String> {
     let statement = format!(
         "SELECT string_agg(pid::text, ' ' ORDER BY pid) FROM pg_stat_activity
@@ -30,7 +30,7 @@ fn until(done: impl Fn() -> bool) {
 }
 
 #[test]
-fn free_connections_that_nobody_takes_are_closed() {
+fn free_connections_that_are_not_used_are_closed() {
     const HOUR: Duration = Duration::from_secs(3600);
     let name = format!("pool_{}", std::process::id());
     let Location::Postgres(url) = Location::parse(&database(&name)).unwrap() else {

@@ -1,7 +1,7 @@
 //! A PostgreSQL server for the tests of this binary, which starts when the first test asks for it, and
 //! databases on it.
 //!
-//! It is what `scripts/test-postgres.js` makes: TEST_DATABASE_URL when that is set, else a new server.
+//! `scripts/test-postgres.js` provides it: TEST_DATABASE_URL if that is set, else a new server.
 
 use std::sync::OnceLock;
 
@@ -9,7 +9,7 @@ use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 use crate::servers::{Server, wait};
 
-/// The URL of the server's own database `postgres`, of a user who may create others.
+/// The URL of the server's own database `postgres`, for a user who may create others.
 pub(crate) fn url() -> &'static str {
     static SERVER: OnceLock<Server> = OnceLock::new();
     &SERVER.get_or_init(|| Server::start("test-postgres.js")).url

@@ -1,4 +1,4 @@
-//! Renewals that arrive in any order, and again, end the same.
+//! Renewals that arrive in any order, and repeatedly, give the same result.
 
 use std::sync::LazyLock;
 
@@ -23,10 +23,10 @@ const NOW_MS: i64 = 1_795_380_509_000;
 const CASES: u32 = 400;
 const DAY_MS: i64 = 86_400_000;
 
-/// A period: its credits, and how many of those before live on at the most.
+/// A period: its credits, and how many of the earlier ones are carried over at most.
 type Said = (i64, Option<i64>);
 
-/// Periods end a day after the other, the first one yesterday.
+/// The periods end one day after another, the first one yesterday.
 fn end_ms(number: usize) -> i64 {
     NOW_MS + (i64::try_from(number).unwrap() - 1) * DAY_MS
 }
@@ -69,7 +69,7 @@ fn begun() -> Memory {
     memory
 }
 
-/// What is left of each grant, and when it ends. What left one is what active charges drew from it.
+/// The remaining credits and the end of each grant. Checks that granted minus remaining is what active charges drew.
 fn grants(memory: &mut Memory) -> Vec<(String, i64, Option<i64>)> {
     let rows = ready(memory.list(&credits_of("u"), Page::whole(1, 1000))).unwrap();
     let (grants, charges): (Vec<_>, Vec<_>) =
@@ -97,7 +97,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn in_any_order_and_twice_they_end_the_same(
+    fn renewals_in_any_order_and_twice_give_the_same_result(
         said in prop::collection::vec((1..60_i64, prop::option::weighted(0.8, 0..80_i64)), 4),
         order in Just([0, 1, 2, 3, 0, 1, 2, 3].to_vec()).prop_shuffle(),
     ) {
@@ -115,7 +115,7 @@ proptest! {
         }
         let found = grants(&mut memory);
         prop_assert_eq!(&found, &grants(&mut expected));
-        // What has nothing to do with the subscription is as it was.
+        // Grants of other kinds have not changed.
         for (number, ends_ms) in [("top-up", end_ms(2)), ("other", end_ms(1))] {
             prop_assert!(found.contains(&(number.to_owned(), 50, Some(ends_ms))));
         }
@@ -123,7 +123,7 @@ proptest! {
     }
 }
 
-/// A period of one of three subscriptions: when it ends, which subscription it replaces, and what lives on.
+/// A period of one of three subscriptions: when it ends, which subscription it replaces, and what is carried over.
 #[derive(Debug, Clone)]
 struct Told {
     of: usize,
@@ -193,7 +193,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: CASES, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn subscriptions_that_replace_each_other_end_the_same_in_any_order(
+    fn subscriptions_that_replace_each_other_give_the_same_result_in_any_order(
         (told, order) in line().prop_flat_map(|told| {
             let twice: Vec<usize> = (0..told.len()).chain(0..told.len()).collect();
             (Just(told), Just(twice).prop_shuffle())
@@ -211,7 +211,7 @@ proptest! {
     }
 }
 
-/// What renewals in this order leave of each grant, after this change of the ledger before the last one of them.
+/// The grants after renewals in this order, with this change of the ledger before the last one of them.
 fn after(renewals: &[(usize, Told)], change: Option<&Write>) -> Vec<(String, i64, i64)> {
     let mut memory = subscribed(&[("t", 1), ("v", -2), ("v", 3)]);
     let (last, before) = renewals.split_last().unwrap();
@@ -230,7 +230,7 @@ fn period(of: usize, replaces: Option<usize>, ends: i64) -> Told {
 }
 
 #[test]
-fn an_upgrade_carries_on_what_it_replaced() {
+fn an_upgrade_carries_over_the_replaced_subscription() {
     // `t` was replaced by `v`, whose next period does not say so again.
     let upgrade = (0, period(2, Some(1), 4));
     let next = (1, period(2, None, 5));
@@ -244,13 +244,13 @@ fn an_upgrade_carries_on_what_it_replaced() {
 }
 
 #[test]
-fn an_end_that_was_moved_stays_and_does_not_count() {
+fn an_end_that_was_extended_stays_and_is_not_the_end_of_the_period() {
     let extend = |days: i64| {
         let end = Value::TimeMs(NOW_MS + days * DAY_MS);
         Write::Extend(Extension::parse("t1".to_owned(), Some(&end)).unwrap())
     };
     let rows = [
-        // when it is to end, after a renewal until the second day; what is left of it, and when it ends, after one until
+        // its new end, after a renewal until the second day; what is left of it, and its end, after one until
         // the fourth; and what the first one has then
         (9, (25, 9), 10),
         (4, (25, 4), 10),

@@ -1,4 +1,4 @@
-//! Revocations in any order come to the same: a payment that is refunded in part, refunded more, disputed, and the
+//! Revocations in any order give the same result: a payment that is refunded in part, refunded more, disputed, and the
 //! dispute won, each delivered twice, while tasks are charged and fail.
 
 use std::collections::HashMap;
@@ -30,22 +30,22 @@ static SCHEMA: LazyLock<Schema> =
 const NOW_MS: i64 = 1_795_380_509_000;
 const USER: &str = "ada";
 
-/// What happens to an order of 100 credits.
+/// A step in the life of an order of 100 credits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Event {
-    /// So many are to be withdrawn in all.
+    /// This total is to be withdrawn.
     Revoked(i64),
     /// All of them are.
     Disputed,
-    /// They are not, after all.
+    /// The revocation is ended.
     Won,
-    /// A task fails which had cost some.
+    /// A task fails that had cost some of them.
     Failed(&'static str),
 }
 
 use Event::{Disputed, Failed, Revoked, Won};
 
-/// A ledger with the grants of an order, some of which tasks have spent, and a grant besides.
+/// A ledger with the grants of an order, some of which tasks have spent, and another grant.
 struct World {
     memory: Memory,
     recovers: bool,
@@ -56,7 +56,7 @@ fn target() -> Fields {
 }
 
 impl World {
-    /// `granted`: the order's grants. `costs`: tasks, and what they cost.
+    /// `granted`: the order's grants. `costs`: the costs of tasks.
     fn new(granted: &[i64], costs: &[(&str, i64)], recovers: bool) -> Self {
         let mut memory = Memory::new(&SCHEMA);
         add_user(&mut memory, USER).unwrap();
@@ -119,7 +119,7 @@ impl World {
         }
     }
 
-    /// How the order stands: the same call again says so, and writes nothing.
+    /// The state of the order: the same call again returns it, and writes nothing.
     fn standing(&mut self, of: Event) -> Standing {
         match of {
             Revoked(total) => self.revoke(&format!("refund-{total}"), Some(total)),
@@ -127,7 +127,7 @@ impl World {
         }
     }
 
-    /// The order becomes a subscription's, of which 30 live on in its next period of 5.
+    /// The order becomes that of a subscription, of which 30 are carried over into its next period of 5.
     fn renew(&mut self) {
         for row in self.rows() {
             let Some(id) = row.text("id").filter(|id| id.starts_with("own")) else { continue };
@@ -157,7 +157,7 @@ impl World {
         }
     }
 
-    /// Granted less what is left is what active charges drew; a grant has room for what it holds.
+    /// Granted minus remaining is what active charges drew; no grant holds more than was granted.
     fn check(&mut self) -> Result<(), TestCaseError> {
         let rows = self.rows();
         let (grants, charges): (Vec<&Row>, Vec<&Row>) =
@@ -199,7 +199,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..Default::default() })]
 
     #[test]
-    fn any_order_comes_to_the_same(
+    fn any_order_gives_the_same_result(
         events in Just([&TWICE[..], &[Failed("a"), Failed("c")]].concat()).prop_shuffle(),
         granted in prop::sample::select(vec![vec![100], vec![40, 60], vec![10, 20, 70]]),
         costs in (1..50_i64, 1..30_i64, 1..30_i64),
@@ -273,9 +273,9 @@ proptest! {
 }
 
 #[test]
-fn what_a_renewal_wrote_off_is_not_claimed_again() {
+fn credits_that_a_renewal_wrote_off_are_not_claimed_again() {
     let rows = [
-        // how many of 100 are claimed, after a task of 20 and a renewal that wrote 50 off; what is revoked, outstanding,
+        // how many of 100 are revoked in total, after a task of 20 and a renewal that wrote 50 off; what is revoked, outstanding,
         // and left
         (None, false, (80, 20, 0)),
         (Some(90), false, (80, 10, 0)),
@@ -297,7 +297,7 @@ fn what_a_renewal_wrote_off_is_not_claimed_again() {
 }
 
 #[test]
-fn what_is_restored_ends_when_a_renewal_would_have_let_it() {
+fn restored_credits_expire_when_the_renewal_ends_them() {
     let mut world = World::new(&[60, 40], &[], false);
     let target = || fields(&[("creditId", text("own-0"))]);
     let call = Revocation::parse(&target(), &fields(&[("transactionNo", text("dispute"))]));
@@ -316,7 +316,7 @@ fn what_is_restored_ends_when_a_renewal_would_have_let_it() {
 }
 
 #[test]
-fn what_is_recovered_is_drawn_in_the_connections_order() {
+fn recovered_credits_are_drawn_in_the_connections_order() {
     let mut world = World::new(&[100], &[("a", 50)], true);
     world.grant("gift", "gift", 1000);
     let scene = [("transactionScene", text("gift")), ("expiresAt", Value::Null)];

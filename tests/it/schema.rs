@@ -1,4 +1,4 @@
-//! What opening a database finds out, and what it refuses.
+//! What opening a database detects, and what it refuses.
 
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ const S: i64 = 1_795_380_509;
 
 /// A file made by these statements.
 fn file(folder: &Path, statements: &[&str]) -> PathBuf {
-    // Its system calls must be replaced before SQLite opens its first file, and another test may do so meanwhile.
+    // Its system calls must be replaced before SQLite opens its first file, and another test may open one meanwhile.
     drop(Database::open(&Place::Memory, Options::default(), Purpose::Writer));
     let path = folder.join("local.db");
     let connection = Connection::open(&path).unwrap();
@@ -51,9 +51,9 @@ fn task_row(created_at: i64, updated_at: i64) -> String {
 }
 
 #[test]
-fn what_is_missing_is_named_with_the_statement_that_adds_it() {
+fn a_missing_table_or_column_is_named_with_the_statement_that_adds_it() {
     let rows: [(&[&str], &[&str]); 5] = [
-        // statements after the app's tables; what the message must say
+        // statements after the app's tables; the text that the message must contain
         (
             &["DROP TABLE credit"],
             &["table credit is missing", "drizzle-kit push", "media-credits init"],
@@ -96,7 +96,7 @@ fn what_is_missing_is_named_with_the_statement_that_adds_it() {
             }
         }
         if !said.is_empty() {
-            // A switch to the write-ahead log marks the header, and nothing else changes.
+            // A switch to the write-ahead log marks the header, and changes nothing else.
             let after = std::fs::read(&path).unwrap();
             assert_eq!(before[100..], after[100..], "{statements:?} changed the file");
         }
@@ -104,7 +104,7 @@ fn what_is_missing_is_named_with_the_statement_that_adds_it() {
 }
 
 #[test]
-fn a_file_that_is_not_there_or_empty_says_so_and_create_makes_it() {
+fn a_file_that_is_missing_or_empty_is_reported_and_create_makes_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("new.db");
     let missing = open(&path).map(|_| ()).unwrap_err();
@@ -122,7 +122,7 @@ fn a_file_that_is_not_there_or_empty_says_so_and_create_makes_it() {
 }
 
 #[test]
-fn a_file_that_is_no_database_is_refused_with_sqlites_words() {
+fn a_file_that_is_no_database_is_refused_with_the_message_of_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notes.txt");
     std::fs::write(&path, "This is no database, but a text that is longer than its header.")
@@ -136,7 +136,7 @@ fn a_file_that_is_no_database_is_refused_with_sqlites_words() {
 }
 
 #[test]
-fn the_unit_of_times() {
+fn the_unit_of_times_is_detected() {
     const MS_DEFAULT: &str = "(cast((julianday('now') - 2440587.5)*86400000 as integer))";
     let seconds = TABLES.replace(MS_DEFAULT, "(unixepoch())");
     let none = TABLES.replace(&format!("DEFAULT {MS_DEFAULT}"), "");
@@ -156,7 +156,7 @@ fn the_unit_of_times() {
         (TABLES, vec![task_row(S, S)], Err("TIMESTAMP_UNIT_UNCLEAR")),
         (&seconds, vec![task_row(MS, MS)], Err("TIMESTAMP_UNIT_UNCLEAR")),
         (&none, vec![task_row(MS, MS), task_row(S, S)], Err("TIMESTAMP_UNIT_UNCLEAR")),
-        // One of three is a single row. What no clock writes is none of any.
+        // One of three is a single row. Values that no clock writes do not count.
         (TABLES, vec![task_row(MS, MS), task_row(MS + 1, MS), task_row(S, S)], Ok("ms")),
         (TABLES, vec![task_row(12345, 12345)], Ok("ms")),
         (
@@ -202,7 +202,7 @@ fn credit_rows(rows: &[(i64, &str)]) -> String {
 }
 
 #[test]
-fn columns_whose_times_are_in_another_unit() {
+fn columns_whose_times_are_in_another_unit_are_found() {
     const US: i64 = MS * 1000;
     let (s, ms, us) = (S.to_string(), MS.to_string(), US.to_string());
     let (s, ms, us) = (s.as_str(), ms.as_str(), us.as_str());
@@ -232,18 +232,18 @@ fn columns_whose_times_are_in_another_unit() {
         (vec![credit_rows(&[(MS, ms), (MS, s)])], Ok("ms")),
         (vec![credit_rows(&[(MS, "NULL"), (MS, s)])], Ok("ms")),
         (vec![credit_rows(&[(MS, "'2026-11-22'"), (MS, "x'00'")])], Ok("ms")),
-        // Long ago, and never.
+        // Expired long ago, and never.
         (vec![credit_rows(&[(MS, "0"), (MS, "1"), (MS, "9223372036854775807")])], Ok("ms")),
         (vec![credit_rows(&[(MS, "8640000000000000"), (MS, "253402300799000")])], Ok("ms")),
         (vec![credit_rows(&[(US, ms), (US, ms)])], UNCLEAR),
         (vec![credit_rows(&[(S, ms), (S, ms)])], UNCLEAR),
-        // One of many clocks is a single row too; text, and the number of a day, are no times.
+        // One of many clock values is a single row too; text, and the number of a day, are no times.
         (vec![credit_rows(&[vec![(MS, ms); 20], vec![(S, ms)]].concat())], Ok("ms")),
         (
             vec![task_row(MS, MS), task_row(MS + 1, MS).replace(&format!("{MS})"), "2461373.5)")],
             Ok("ms"),
         ),
-        // The functions about such tasks say it, and no others.
+        // Only the functions about such tasks report it.
         (vec![ai_task(S), ai_task(S + 1)], Ok("ms")),
         (vec![credit_rows(&[(MS, ms)]), user("banned_at", s)], Ok("ms")),
     ];
@@ -274,7 +274,7 @@ fn an_option_settles_an_unclear_unit() {
 }
 
 #[test]
-fn columns_are_what_the_table_has() {
+fn columns_are_read_from_the_table() {
     let folder = tempfile::tempdir().unwrap();
     let extra = "ALTER TABLE media_tasks ADD COLUMN";
     let path = file(

@@ -1,5 +1,5 @@
-//! What becomes of a request whose server of libSQL answers with something else than what was asked for: its code, and
-//! that it ends.
+//! The outcome of a request whose libSQL server sends an unexpected answer: its code, and
+//! that the call ends.
 
 pub(crate) mod server;
 
@@ -17,11 +17,11 @@ use self::server::{Reply, Server, Which};
 use crate::common::{consume, grant, send};
 
 const CONNECT: Duration = Duration::from_secs(1);
-/// For a server that stays silent, and for one that is slow because the machine is busy.
+/// For a server that does not answer, and for one that is slow because the machine is busy.
 const SILENT: Duration = Duration::from_secs(1);
 const SLOW: Duration = Duration::from_secs(20);
 const BUSY: Duration = Duration::from_millis(200);
-/// More than the longest of them leaves time for.
+/// More than fits into the longest of them.
 const ALWAYS: usize = 2000;
 
 fn connect(url: &str, statement_timeout: Duration) -> Box<dyn Share> {
@@ -49,7 +49,7 @@ fn balance(connection: &dyn Share) -> Result<i64> {
     }
 }
 
-/// A user who has 100 credits, and a connection that has looked at the tables.
+/// A user with 100 credits, and a connection that has read the tables.
 fn world(statement_timeout: Duration) -> (Server, Box<dyn Share>) {
     let server = Server::new();
     server.run(r#"INSERT INTO "user" (id, name, email) VALUES ('u', 'u', 'u@example.test')"#);
@@ -63,7 +63,7 @@ fn told<T>(outcome: &Result<T>) -> (&'static str, bool) {
     outcome.as_ref().map_or_else(|error| (error.code(), error.retryable()), |_| ("done", false))
 }
 
-/// A world for a server that replies so.
+/// A world for a server with these replies.
 fn world_of(reply: &Reply) -> (Server, Box<dyn Share>) {
     world(if matches!(reply, Silence) { SILENT } else { SLOW })
 }
@@ -88,12 +88,12 @@ const UNUSABLE: (&str, bool) = ("DATABASE_UNAVAILABLE", false);
 const ERROR: (&str, bool) = ("DATABASE_ERROR", false);
 const UNKNOWN: (&str, bool) = ("OUTCOME_UNKNOWN", false);
 
-/// Replies, how often they come; what a caller is told, how many requests it took, and for how long it is tried at the
+/// Replies, how often they come; the outcome for a caller, the number of requests, and for how long it is tried at the
 /// least.
 type Row = (Reply, usize, (&'static str, bool), Option<usize>, Duration);
 
 #[test]
-fn a_charge_is_made_once_or_not_at_all_and_its_caller_is_told_which() {
+fn a_charge_is_written_once_or_not_at_all_and_its_caller_knows_which() {
     let at_once = Duration::ZERO;
     let rows: Vec<Row> = vec![
         (refused(400, INVALID_BATON), 1, DONE, Some(2), at_once),
@@ -137,9 +137,9 @@ fn a_charge_is_made_once_or_not_at_all_and_its_caller_is_told_which() {
     }
 }
 
-/// The server goes on with what comes behind, outside of any transaction.
+/// The server runs the following steps outside a transaction.
 #[test]
-fn a_transaction_that_the_server_undoes_between_two_steps_is_made_as_a_whole_or_not_at_all() {
+fn a_transaction_that_the_server_undoes_between_two_steps_is_written_as_a_whole_or_not_at_all() {
     /// A charge has fewer steps.
     const STEPS: usize = 14;
     for (before, says) in (1..STEPS).flat_map(|before| [(before, true), (before, false)]) {
@@ -155,9 +155,9 @@ fn a_transaction_that_the_server_undoes_between_two_steps_is_made_as_a_whole_or_
 }
 
 #[test]
-fn a_read_is_asked_once_more_or_its_caller_is_told_why() {
+fn a_read_is_repeated_once_or_its_caller_gets_the_cause() {
     let rows = [
-        // the reply, how often it comes; what a caller is told, and how many requests it took
+        // the reply, how often it comes; the outcome for a caller, and the number of requests
         (refused(400, EXPIRED), 1, DONE, 2),
         (refused(400, EXPIRED), ALWAYS, UNAVAILABLE, 2),
         (refused(400, INVALID_BATON), 1, DONE, 2),
@@ -183,7 +183,7 @@ fn a_read_is_asked_once_more_or_its_caller_is_told_why() {
 }
 
 #[test]
-fn a_database_that_has_moved_is_followed_and_not_in_a_circle() {
+fn redirects_are_followed_but_not_in_a_circle() {
     for status in [307, 308] {
         let (server, connection) = world(SLOW);
         let other = server.moved();
@@ -204,7 +204,7 @@ fn a_database_that_has_moved_is_followed_and_not_in_a_circle() {
 }
 
 #[test]
-fn many_charges_whose_lock_another_client_holds_are_told_so() {
+fn many_charges_whose_lock_another_client_holds_are_busy() {
     let (server, connection) = world(SLOW);
     server.arm(Which::Writes, repeat_n(Step("SQLITE_BUSY"), ALWAYS));
     let charge = |_| send(connection.as_ref(), Operation::Write(consume("u", 10)));

@@ -1,4 +1,4 @@
-//! A server of libSQL of the tests' own: it carries out batches on a database in memory, and answers as a test says.
+//! A libSQL server for tests: it runs batches on a database in memory, and answers as a test demands.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
@@ -14,23 +14,23 @@ use rusqlite::Connection;
 use rusqlite::types::{Value, ValueRef};
 use serde_json::{Value as Json, json};
 
-/// What a request gets.
+/// The reply to a request.
 #[derive(Debug, Clone)]
 pub(super) enum Reply {
-    /// It is not carried out, and gets a status, a header and a body.
+    /// It is not run, and gets a status, a header and a body.
     Refused(u16, String, String),
-    /// It is carried out, and its answer is lost: this comes in its place.
+    /// It is run, and its answer is lost: this comes in its place.
     Lost(u16, &'static str),
     /// The stream fails, or the batch at its first step, with a code.
     Stream(&'static str),
     Step(&'static str),
-    /// It is carried out, and half of the answer comes.
+    /// It is run, and half of the answer comes.
     Cut,
-    /// It is carried out, and the answer is so many bytes longer, which say nothing.
+    /// It is run, and the answer is this many meaningless bytes longer.
     Long(usize),
-    /// It is not carried out, and nothing comes.
+    /// It is not run, and there is no answer.
     Silence,
-    /// Its transaction is undone before this step, which is told so, or not.
+    /// Its transaction is undone before this step, which gets an error or not.
     Undone {
         before: usize,
         says: bool,
@@ -77,7 +77,7 @@ impl Server {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::<State>::default();
         let server = Self { url, database: Arc::clone(&database), state: Arc::clone(&state) };
-        // It ends with the test's process.
+        // The server ends with the test's process.
         thread::spawn(move || {
             for socket in listener.incoming() {
                 let (database, state) = (Arc::clone(&database), Arc::clone(&state));
@@ -98,7 +98,7 @@ impl Server {
         self.state.writes.store(0, Ordering::Relaxed);
     }
 
-    /// How many requests came.
+    /// The number of requests.
     pub(super) fn count(&self, which: Which) -> usize {
         let counter = match which {
             Which::Reads => &self.state.reads,
@@ -109,7 +109,7 @@ impl Server {
 }
 
 impl State {
-    /// Counts a request. What it gets, if that is not what it asks for.
+    /// Counts a request. Returns its reply, if that is not the normal one.
     fn next(&self, body: &str) -> Option<Reply> {
         let (kind, counter) = match body.contains("BEGIN IMMEDIATE") {
             true => (Which::Writes, &self.writes),
@@ -231,7 +231,7 @@ fn carry_out(database: &Connection, steps: &[Json], undone: Option<(usize, bool)
         results.push(result);
         errors.push(error);
     }
-    // The stream is closed behind each batch.
+    // The stream is closed after each batch.
     if !database.is_autocommit() {
         database.execute_batch("ROLLBACK").unwrap();
     }

@@ -1,4 +1,4 @@
-//! Transactions that meet each other, and the app's own.
+//! Transactions that conflict with each other, and with the app's own.
 
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ fn several_processes_charge_and_refund_the_same_users() {
             world.write(grant(user, 30, None)).unwrap();
         }
     }
-    // Engines of other processes share nothing with this one but the server: to a process another URL is another
+    // Engines of other processes share only the server with this one: to a process another URL is another
     // database.
     let others = [8, 9].map(|seconds| {
         open(&format!("{}?connect_timeout={seconds}", world.url), Options::default())
@@ -51,12 +51,12 @@ fn several_processes_charge_and_refund_the_same_users() {
 }
 
 #[test]
-fn what_the_app_draws_meanwhile_is_not_drawn_twice() {
-    // With the foreign key a change of a grant waits for its user, too.
+fn credits_that_the_app_draws_meanwhile_are_not_drawn_twice() {
+    // With the foreign key a change of a grant waits for its user too.
     let changes = "ALTER TABLE credit DROP FOREIGN KEY credit_user_id_user_id_fk";
     let world = World::new("meanwhile", changes, &["u"]);
     world.write(grant("u", 10, None)).unwrap();
-    // The app's own code locks the grant alone, and draws on it.
+    // The app's own code locks only the grant, and draws on it.
     let charged = wait(async {
         let mut app = connect(&world.url).await;
         let draw = "START TRANSACTION; UPDATE credit SET remaining_credits = remaining_credits - 4";
@@ -86,7 +86,7 @@ fn what_the_app_draws_meanwhile_is_not_drawn_twice() {
 }
 
 #[test]
-fn a_user_who_is_locked_elsewhere_is_waited_for_so_long() {
+fn a_user_who_is_locked_elsewhere_is_waited_for_until_the_timeout() {
     let options = Options { busy_timeout: Duration::from_secs(1), ..Options::default() };
     let world = World::with("locked", options, ("", &["u", "v"]));
     world.write(grant("u", 10, None)).unwrap();
@@ -104,10 +104,10 @@ fn a_user_who_is_locked_elsewhere_is_waited_for_so_long() {
 }
 
 #[test]
-fn a_server_that_takes_no_writes_says_so() {
+fn a_server_that_accepts_no_writes_is_reported() {
     let world = World::new("read_only", "", &["u"]);
     world.write(grant("u", 10, None)).unwrap();
-    // Of this user alone: others go on.
+    // Only calls of this user wait: others continue.
     world.sql("CREATE TRIGGER refuse BEFORE INSERT ON credit FOR EACH ROW SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1290, MESSAGE_TEXT = 'read-only'");
     let error = world.write(consume("u", 1)).unwrap_err();
     assert_eq!(error.code(), "DATABASE_ERROR");

@@ -1,4 +1,4 @@
-//! What tables of MySQL make of ids, texts and times.
+//! How tables of MySQL store ids, texts and times.
 
 use media_credits::domain::table::TableName::{Credit, Tasks, User};
 use media_credits::domain::table::TaskKind::Media;
@@ -16,7 +16,7 @@ fn ids_are_one_user_only_if_their_bytes_are_the_same() {
     let world = World::new("collations", "", &["a", "é"]);
     world.write(grant("a", 10, None)).unwrap();
     world.write(grant("é", 7, None)).unwrap();
-    // To the column's own collation these are the same ids.
+    // In the column's collation these ids are equal.
     for other in ["A", "a ", "á", "e", "É"] {
         assert_eq!(told(&world.write(consume(other, 1))), "USER_NOT_FOUND", "{other}");
         assert_eq!(told(&world.write(grant(other, 1, None))), "USER_NOT_FOUND", "{other}");
@@ -39,7 +39,7 @@ fn row_of_nothing(world: &World, id: &str) -> bool {
 }
 
 #[test]
-fn old_character_sets_hold_what_they_can() {
+fn old_character_sets_store_the_characters_that_they_have() {
     let latin1 = "SET foreign_key_checks = 0; \
                   ALTER TABLE credit DROP FOREIGN KEY credit_user_id_user_id_fk; \
                   ALTER TABLE media_tasks DROP FOREIGN KEY media_tasks_user_id_user_id_fk; \
@@ -70,7 +70,7 @@ fn old_character_sets_hold_what_they_can() {
 #[test]
 fn times_are_whole_seconds() {
     let world = World::new("seconds", "", &["u"]);
-    // Of one second to the column; the later one is granted first.
+    // In the column both have the same second; the later one is granted first.
     let expires_at_ms = now_ms() / 1000 * 1000 + 3_600_000;
     let expiries = [expires_at_ms + 999, expires_at_ms, expires_at_ms + 1000];
     let grants = expiries.map(|expiry| row(world.write(grant("u", 1, Some(expiry))).unwrap()));
@@ -86,9 +86,9 @@ fn times_are_whole_seconds() {
 }
 
 #[test]
-fn a_grant_of_this_second_is_over() {
+fn a_grant_that_expires_in_this_second_has_expired() {
     let world = World::new("expiry", "", &["u"]);
-    // It is in the future, and its second is not.
+    // It is in the future, but its second is not.
     let expires_at_ms = now_ms() / 1000 * 1000 + 999;
     world.write(grant("u", 5, Some(expires_at_ms))).unwrap();
     assert_eq!(world.balance("u"), 0);
@@ -107,7 +107,7 @@ fn fractions_are_kept_where_columns_have_them() {
 }
 
 #[test]
-fn what_is_after_the_last_timestamp_is_refused() {
+fn a_time_after_the_last_timestamp_is_refused() {
     let world = World::new("last_timestamp", "", &["u"]);
     world.write(grant("u", 1, Some(TIMESTAMP_ENDS_MS - 999))).unwrap();
     let error = world.write(grant("u", 1, Some(TIMESTAMP_ENDS_MS + 1))).unwrap_err();
@@ -120,7 +120,7 @@ fn what_is_after_the_last_timestamp_is_refused() {
 }
 
 #[test]
-fn what_is_too_long_is_refused_and_nothing_is_cut() {
+fn text_that_is_too_long_is_refused_and_not_truncated() {
     let world = World::new("too_long", "", &["u"]);
     world.write(grant("u", 10, None)).unwrap();
     let values = [("title", text(&"é".repeat(32_768))), ("status", text(&"x".repeat(51)))];
@@ -135,7 +135,7 @@ fn what_is_too_long_is_refused_and_nothing_is_cut() {
 }
 
 #[test]
-fn texts_come_back_as_they_are() {
+fn texts_are_returned_unchanged() {
     let odd = "'\\\"`%_?;-- \n\r\t\u{1}\u{1a}ü字🚫 #/**/ ' OR '1'='1";
     let world = World::new("texts", "", &["u"]);
     world.write(create_task("t", "u", 0)).unwrap();
@@ -145,7 +145,7 @@ fn texts_come_back_as_they_are() {
 }
 
 #[test]
-fn types_of_the_apps_own_columns() {
+fn columns_of_the_app_can_have_other_types() {
     let changes = "ALTER TABLE credit ADD tags json, ADD price decimal(10,2), ADD ratio double, \
                    ADD big bigint, ADD raw varbinary(8), ADD kind enum('a', 'b''c'), ADD day date, \
                    ADD is_vip tinyint(1), ADD twice int AS (credits * 2) STORED;";

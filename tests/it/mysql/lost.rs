@@ -12,7 +12,7 @@ use super::world::{World, open, told};
 use crate::common::{consume, create_task, grant, run, send, text, update_task};
 use crate::servers::runtime;
 
-/// What happens to the next command that has a COMMIT in it.
+/// What happens to the next command that contains a COMMIT.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 enum Cut {
@@ -21,11 +21,11 @@ enum Cut {
     Before,
     /// Its answer is lost.
     After,
-    /// The server gets all but the end of it.
+    /// The server gets all of it except the end.
     Within,
 }
 
-/// A way to a server, at a port of its own.
+/// A proxy in front of a server, with its own port.
 struct Proxy {
     port: u16,
     cut: Arc<AtomicU8>,
@@ -66,11 +66,11 @@ async fn pass(client: TcpStream, server: TcpStream, cuts: &AtomicU8) {
         let commits = command.windows(7).any(|word| word == b"\nCOMMIT");
         let cut = if commits { cuts.swap(Cut::Never as u8, Ordering::SeqCst) } else { 0 };
         if cut == Cut::After as u8 || cut == Cut::Within as u8 {
-            // The answer goes nowhere.
+            // The answer is dropped.
             back.abort();
             let sent = if cut == Cut::Within as u8 { count - 3 } else { count };
             to_server.write_all(&command[..sent]).await.unwrap();
-            // The server carries out what it has got before it sees that the client is gone.
+            // The server runs what it has received before it sees that the client has disconnected.
             to_server.shutdown().await.unwrap();
             return;
         }
@@ -101,7 +101,7 @@ fn through_a_proxy(name: &str) -> (World, Proxy) {
 fn a_commit_that_is_not_answered_is_looked_for() {
     let (world, proxy) = through_a_proxy("lost_commits");
     let rows = [
-        // where the connection is cut; what the caller is told, and what is left
+        // where the connection is cut; the outcome for the caller, and what is left
         (Cut::After, "done", 9),
         (Cut::Before, "DATABASE_UNAVAILABLE", 9),
         (Cut::Within, "DATABASE_UNAVAILABLE", 9),
@@ -143,7 +143,7 @@ fn a_batch_whose_commit_is_not_answered_is_written_once() {
 }
 
 #[test]
-fn a_refund_whose_commit_is_not_answered_is_made_once() {
+fn a_refund_whose_commit_is_not_answered_is_written_once() {
     let (world, proxy) = through_a_proxy("lost_refunds");
     for (cut, expected) in [(Cut::After, "OUTCOME_UNKNOWN"), (Cut::Before, "OUTCOME_UNKNOWN")] {
         let id = format!("task {}", cut as u8);
@@ -151,7 +151,7 @@ fn a_refund_whose_commit_is_not_answered_is_made_once() {
         proxy.cut_once(cut);
         let fail = update_task(&id, &[("status", text("failed"))]);
         assert_eq!(told(&world.write(fail.clone())), expected);
-        // Made again, it gives back what was not given back.
+        // The repeated call refunds what was not refunded.
         world.write(fail).unwrap();
         assert_eq!(world.balance("u"), 10);
     }

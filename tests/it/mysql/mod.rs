@@ -1,4 +1,4 @@
-//! What is MySQL's own: collations, times in seconds, locks, and what a server says no to.
+//! Properties of MySQL: collations, times in seconds, locks, and refused values.
 
 mod contention;
 mod facts;

@@ -70,7 +70,7 @@ impl World {
         run(&*self.connection, Operation::Read(read))
     }
 
-    /// What a user can spend. The books are sound.
+    /// The balance of a user. Checks the invariants.
     pub(super) fn balance(&self, user: &str) -> i64 {
         match self.read(Read::Audit(UserRange::User(user.to_owned()))).unwrap() {
             Outcome::Audited(audited) => assert_eq!(audited.findings, [], "{user}"),
@@ -99,7 +99,7 @@ impl World {
         }
     }
 
-    /// How often the engine has done something again, for this reason.
+    /// How often the engine has retried for this reason.
     pub(super) fn retries(&self, reason: &str) -> u64 {
         match run(&*self.connection, Operation::Stats).unwrap() {
             Outcome::Stats(Json::Object(stats)) => stats["retries"][reason].as_u64().unwrap(),
@@ -108,7 +108,7 @@ impl World {
     }
 }
 
-/// What a caller is told: `done`, or an error's code.
+/// The outcome for a caller: `done`, or an error's code.
 pub(super) fn told(outcome: &Result<Outcome>) -> &'static str {
     outcome.as_ref().map_or_else(|error| error.code(), |_| "done")
 }

@@ -1,4 +1,4 @@
-//! Many callers at once, whatever goes wrong.
+//! Many concurrent callers, with each kind of fault.
 
 use std::sync::mpsc::{TryRecvError, channel};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::common::{close, consume, create_task, grant};
 const USERS: [&str; 8] = ["u0", "u1", "u2", "u3", "u4", "u5", "u6", "poor"];
 const GRANTED: i64 = 1000;
 const COST: i64 = 10;
-/// So many of each user but the poor one, who has one: as many as a batch holds.
+/// The number of requests of each user except the one without credits, who has one: as many as a batch holds.
 const EACH: usize = 9;
 const PAYERS: usize = 7 * EACH;
 
@@ -37,12 +37,12 @@ fn writes() -> Vec<Write> {
     writes
 }
 
-/// What those are told who can pay, and who can't; how often a batch was taken apart, a request met a conflict, and a
+/// The outcomes for callers with and without enough credits; how often a batch was split, a request had a conflict, and a
 /// connection was lost.
 type Row = super::rows::Row<3>;
 
 const DONE: [&str; 2] = ["done", "INSUFFICIENT_CREDITS"];
-/// The refusal was owed to what others took, which may be undone.
+/// The refusal was caused by other requests, which may be undone.
 const WRITTEN: [&str; 2] = ["done", "DATABASE_UNAVAILABLE"];
 const UNKNOWN: [&str; 2] = ["OUTCOME_UNKNOWN", "DATABASE_UNAVAILABLE"];
 /// A batch that failed, and each request of it that pays.
@@ -100,11 +100,11 @@ fn each_of_many_requests_is_made_once_or_not_at_all_and_its_caller_is_told_which
 }
 
 #[test]
-fn a_bug_that_meets_one_request_lets_those_behind_it_go_on() {
+fn a_bug_in_one_request_does_not_stop_those_behind_it() {
     let world = world(LONG);
     let busy = world.block();
     let first = world.send_and_wait(consume("u0", COST), 1);
-    // They wait for their user, whom a batch has.
+    // They wait for their user, whom a batch has locked.
     let others: Vec<_> = (0..3).map(|_| world.send(consume("u0", COST))).collect();
     world.arm(&[once(At::Commit, bug)]);
     drop(busy);

@@ -1,4 +1,4 @@
-//! The app's tables, declared to no database.
+//! The app's tables, declared without a database.
 
 use media_credits::domain::table::TableName;
 use media_credits::domain::table::TaskKind::{Ai, Media};

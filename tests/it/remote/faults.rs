@@ -1,4 +1,4 @@
-//! What goes wrong at a server, and how often what can go wrong was tried.
+//! Faults of a server, and how often each place was reached.
 
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex};
@@ -9,21 +9,21 @@ use media_credits::storage::failure::{Answer, Failure, unavailable};
 /// Where a server can fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum At {
-    /// A session is wanted.
+    /// A session is requested.
     Session,
-    /// The first question of a session.
+    /// The first read of a session.
     Question,
-    /// The statements that write, and the COMMIT behind them. Nothing is written.
+    /// The statements that write, and the COMMIT after them. Nothing is written.
     Commit,
-    /// The answer to the COMMIT. All is written.
+    /// The answer to the COMMIT. Everything is written.
     Committed,
-    /// The look for a commit that was not answered.
+    /// The query for a commit that was not answered.
     Look,
-    /// A row is wanted by its id.
+    /// A row is read by its id.
     Find,
 }
 
-/// A failure, which comes so many times.
+/// A failure that happens this many times.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fault {
     pub(super) at: At,
@@ -31,12 +31,12 @@ pub(super) struct Fault {
     pub(super) times: usize,
 }
 
-/// A fault that comes once.
+/// A fault that happens once.
 pub(super) const fn once(at: At, failure: fn() -> Failure) -> Fault {
     Fault { at, failure, times: 1 }
 }
 
-/// A fault that comes so many times.
+/// A fault that happens this many times.
 pub(super) const fn times(times: usize, at: At, failure: fn() -> Failure) -> Fault {
     Fault { at, failure, times }
 }
@@ -90,7 +90,7 @@ pub(super) fn refused() -> Failure {
 pub(super) const TAKEN_KEY: &str = "taken-key";
 pub(super) const OTHER_TABLES: &str = "other-tables";
 
-/// A mistake of the store's own.
+/// A bug of the store.
 pub(super) fn bug() -> Failure {
     panic!("a test's own bug")
 }
@@ -118,12 +118,12 @@ struct State {
 }
 
 impl Faults {
-    /// From now on these come, and places are counted from zero.
+    /// From now on these faults happen, and places are counted from zero.
     pub(super) fn arm(&self, faults: &[Fault]) {
         *self.state.lock().unwrap() = State { left: faults.to_vec(), reached: HashMap::default() };
     }
 
-    /// A request has come to this place. Whether it fails there.
+    /// A request has reached this place. Whether it fails there.
     pub(super) fn reach(&self, at: At) -> Answer<()> {
         let mut state = self.state.lock().unwrap();
         *state.reached.entry(at).or_default() += 1;
@@ -136,12 +136,12 @@ impl Faults {
         Err(failure())
     }
 
-    /// How many requests have come to this place.
+    /// How many requests have reached this place.
     pub(super) fn reached(&self, at: At) -> usize {
         self.state.lock().unwrap().reached.get(&at).copied().unwrap_or_default()
     }
 
-    /// Waits until so many have.
+    /// Waits until this many have reached it.
     pub(super) fn wait_until_reached(&self, at: At, count: usize) {
         let state = self.state.lock().unwrap();
         let fewer = |state: &mut State| state.reached.get(&at).copied().unwrap_or_default() < count;

@@ -1,4 +1,4 @@
-//! A request by itself, of each kind, whatever goes wrong.
+//! A single request of each kind, with each kind of fault.
 
 use media_credits::domain::grant::NewGrant;
 use media_credits::domain::options::RefundPolicy;
@@ -16,7 +16,7 @@ use super::rows::{UNAVAILABLE, absent, written};
 use super::world::{AT_ONCE, LONG, World, told};
 use crate::common::{close, consume, create_task, fields, grant, new_task, text, update_task};
 
-/// What the user has at first, and a task of 20 credits is charged from it.
+/// The user's first balance, from which a task of 20 credits is charged.
 const GRANTED: i64 = 1000;
 const BEFORE: i64 = GRANTED - 20;
 
@@ -52,7 +52,7 @@ fn atomic_batch() -> Write {
     Write::AtomicBatch(vec![charge, new_task("new", "u", 7, &Fields::default())])
 }
 
-/// A request, how many credits more the user has when it is made, and whether a row that it adds tells that it was.
+/// A request, by how much it raises the balance, and whether it adds a row by which it can be found.
 fn requests() -> [(&'static str, Write, i64, bool); 7] {
     [
         ("a charge", consume("u", 10), -10, true),
@@ -65,7 +65,7 @@ fn requests() -> [(&'static str, Write, i64, bool); 7] {
     ]
 }
 
-/// What a caller is told, if a row tells whether it was written, and if none does; how often the engine counts a conflict,
+/// The outcome for a caller, if a row tells whether it was written, and if none does; how often the engine counts a conflict,
 /// and a lost connection.
 type Row = super::rows::Row<2>;
 
@@ -75,7 +75,7 @@ const ERROR: [&str; 2] = ["DATABASE_ERROR", "DATABASE_ERROR"];
 const NOT_WRITTEN: [&str; 2] = ["DATABASE_UNAVAILABLE", "OUTCOME_UNKNOWN"];
 const WRITTEN: [&str; 2] = ["done", "OUTCOME_UNKNOWN"];
 
-/// What passes, with a long timeout.
+/// Faults that pass, with a long timeout.
 const PASSES: &[Row] = &[
     written(&[], DONE, 1, [0, 0]),
     written(&[once(At::Session, lost)], DONE, 1, [0, 1]),
@@ -104,17 +104,17 @@ const PASSES: &[Row] = &[
     written(&[once(At::Committed, unanswered), once(At::Look, refused)], UNKNOWN, 1, [0, 0]),
 ];
 
-/// What does not pass, for callers who do not wait.
+/// Faults that do not pass, for callers that do not wait.
 const STAYS: &[Row] = &[
     absent(&[always(At::Commit, read_only)], ERROR, 2, [0, 1]),
     absent(&[once(At::Commit, unanswered), always(At::Look, lost)], UNKNOWN, 1, [0, 0]),
     written(&[once(At::Committed, unanswered), always(At::Look, lost)], UNKNOWN, 1, [0, 0]),
-    // The longest that a request with a long timeout is tried again.
+    // The longest time for which a request with a long timeout is retried.
     absent(&[always(At::Commit, conflict)], ["DATABASE_BUSY", "DATABASE_BUSY"], 10, [9, 0]),
 ];
 
 #[test]
-fn a_request_is_made_once_or_not_at_all_and_its_caller_is_told_which() {
+fn a_request_is_written_once_or_not_at_all_and_its_caller_knows_which() {
     for (rows, timeout) in [(PASSES, LONG), (STAYS, AT_ONCE)] {
         for row in rows {
             for (name, write, credits, has_witness) in requests() {
@@ -137,9 +137,9 @@ fn a_request_is_made_once_or_not_at_all_and_its_caller_is_told_which() {
 }
 
 #[test]
-fn a_step_that_was_written_is_answered_with_its_task_or_not_known() {
+fn a_step_that_was_written_returns_its_task_or_outcome_unknown() {
     let rows: [(&[Fault], _, _); 4] = [
-        // what goes wrong when the task is read after its charge was found; what the caller is told
+        // the fault when the task is read after its charge was found; the outcome for the caller
         (&[], LONG, "done"),
         (&[times(2, At::Find, lost)], LONG, "done"),
         (&[always(At::Find, lost)], AT_ONCE, "OUTCOME_UNKNOWN"),
@@ -160,7 +160,7 @@ fn a_step_that_was_written_is_answered_with_its_task_or_not_known() {
 }
 
 #[test]
-fn who_was_told_that_nothing_is_known_calls_again_with_the_same_key_and_gets_what_was_written() {
+fn a_call_after_outcome_unknown_with_the_same_key_returns_what_was_written() {
     let world = world(AT_ONCE);
     world.arm(&[once(At::Committed, unanswered), always(At::Look, lost)]);
     assert_eq!(told(&world.write(&keyed_grant())), "OUTCOME_UNKNOWN");
@@ -172,13 +172,13 @@ fn who_was_told_that_nothing_is_known_calls_again_with_the_same_key_and_gets_wha
 }
 
 #[test]
-fn tables_that_changed_are_looked_at_again_once() {
+fn tables_that_changed_are_read_again_once() {
     for (faults, expected, changes) in [
         ([once(At::Commit, other_tables)], "done", 1),
         ([times(2, At::Commit, other_tables)], "DATABASE_ERROR", 1),
     ] {
         let world = world(LONG);
-        // The engine has looked at the tables.
+        // The engine has read the tables.
         assert_eq!(world.balance("u"), BEFORE);
         world.arm(&faults);
         assert_eq!(told(&world.write(&consume("u", 10))), expected);

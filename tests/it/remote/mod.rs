@@ -1,6 +1,6 @@
-//! What the engine does over any server: batches, what is tried again, commits that are not answered.
+//! What the engine does over any server: batches, retries, unanswered commits.
 //!
-//! The server is one of the tests' own. It fails as they say, and its ledger is in memory.
+//! The server belongs to the tests. It fails as they demand, and its ledger is in memory.
 
 mod batches;
 mod declared;

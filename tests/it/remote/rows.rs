@@ -1,16 +1,16 @@
-//! What goes wrong with requests, and what comes of it.
+//! Faults of requests, and their outcomes.
 
 use super::faults::Fault;
 
-/// What goes wrong, and what comes of it.
+/// A fault, and its outcome.
 pub(super) struct Row<const N: usize> {
     pub(super) faults: &'static [Fault],
-    /// What callers of either kind are told.
+    /// The outcomes for callers of both kinds.
     pub(super) told: [&'static str; 2],
     pub(super) written: bool,
     /// How often the server was asked to commit.
     pub(super) commits: usize,
-    /// How often the engine did something again, by reason.
+    /// How often the engine retried, by reason.
     pub(super) retries: [u64; N],
 }
 

@@ -1,4 +1,4 @@
-//! A server that fails as a test says.
+//! A server that fails as a test demands.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use super::faults::{At, Faults, OTHER_TABLES, TAKEN_KEY};
 use super::session::Session;
 use crate::memory::Memory;
 
-/// What a server has: it is there before a process connects to it, and after.
+/// The state of a server, which outlives the connections of a process.
 pub(super) struct Database {
     /// Each transaction has it alone.
     pub(super) ledger: Arc<Mutex<Memory>>,
@@ -47,7 +47,7 @@ impl Hash for Address {
     }
 }
 
-/// How long a call waits, for whatever it waits.
+/// How long a call waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Timeout(pub(super) Duration);
 

@@ -28,7 +28,7 @@ use super::faults::At;
 use super::server::Database;
 use crate::memory::Memory;
 
-/// One transaction: the ledger is its own from the first question on, until it ends or is dropped.
+/// One transaction, which has the ledger alone from the first read until it ends or is dropped.
 pub(crate) struct Session {
     database: Arc<Database>,
     ledger: Option<OwnedMutexGuard<Memory>>,
@@ -50,7 +50,7 @@ impl Session {
     }
 }
 
-/// A part of a store: questions that the ledger answers, after methods of its own.
+/// A part of a store: reads that the ledger answers, after the store's own methods.
 macro_rules! ask {
     ($part:ident, { $($own:tt)* } $(fn $name:ident($($given:ident: $kind:ty),*) -> $answer:ty;)*) => {
         #[async_trait]

@@ -20,15 +20,15 @@ use crate::memory::Memory;
 
 static ENGINES: Engines<Server> = Engines::new();
 
-/// Long enough for whatever passes.
+/// Long enough for each fault that passes.
 pub(super) const LONG: Timeout = Timeout(Duration::from_secs(30));
-/// What does not pass is looked at once.
+/// A fault that does not pass is tried once.
 pub(super) const AT_ONCE: Timeout = Timeout(Duration::ZERO);
 
 /// How many requests may wait.
 pub(super) const MAX_QUEUE: usize = 100;
 
-/// When the ledger began. All that the engine writes is later.
+/// When the ledger began. The engine's rows are later.
 const START_MS: i64 = 1_700_000_000_000;
 /// As many as the workers of an engine.
 const WORKERS: usize = 4;
@@ -54,7 +54,7 @@ impl World {
         Self { database, connection }
     }
 
-    /// From now on the server fails so.
+    /// From now on the server has these faults.
     pub(super) fn arm(&self, faults: &[Fault]) {
         self.database.faults.arm(faults);
     }
@@ -83,13 +83,13 @@ impl World {
         replies.into_iter().map(|reply| reply.recv().unwrap()).collect()
     }
 
-    /// Lets all transactions wait.
+    /// Makes all transactions wait.
     pub(super) fn block(&self) -> OwnedMutexGuard<Memory> {
         self.arm(&[]);
         Arc::clone(&self.database.ledger).blocking_lock_owned()
     }
 
-    /// Sends a request, and waits until so many transactions have begun.
+    /// Sends a request, and waits until this many transactions have begun.
     pub(super) fn send_and_wait(&self, write: Write, begun: usize) -> Receiver<Result<Outcome>> {
         let reply = self.send(write);
         self.database.faults.wait_until_reached(At::Question, begun);
@@ -100,7 +100,7 @@ impl World {
         send(&self.connection, Operation::Write(write))
     }
 
-    /// How many credits a user can spend. The books are sound.
+    /// The balance of a user. Checks the invariants.
     pub(super) fn balance(&self, user: &str) -> i64 {
         self.arm(&[]);
         let audit = Read::Audit(UserRange::User(user.to_owned()));
@@ -122,13 +122,13 @@ impl World {
         }
     }
 
-    /// How often the engine has done something again, for this reason.
+    /// How often the engine has retried for this reason.
     pub(super) fn retries(&self, reason: &str) -> u64 {
         self.stats()["retries"][reason].as_u64().unwrap()
     }
 }
 
-/// What a caller is told: `done`, or an error's code.
+/// The outcome for a caller: `done`, or an error's code.
 pub(super) fn told(outcome: &Result<Outcome>) -> &'static str {
     outcome.as_ref().map_or_else(|error| error.code(), |_| "done")
 }

@@ -1,4 +1,4 @@
-//! What decides on a change of accounts is the same on each store.
+//! The facts for a change of accounts are the same on each store.
 
 use media_credits::domain::plan::{Plan, Verb};
 use media_credits::domain::table::TableName::Credit;
@@ -11,7 +11,7 @@ use crate::common::{fields, text};
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// Grants and charges by their ids: user, type, status, what is left, when it was made and when it ends, order.
+/// Grants and charges by their ids: user, type, status, remaining credits, creation and expiry, order.
 type Written<'a> =
     (&'a str, &'a str, &'a str, &'a str, i64, i64, Option<i64>, Option<&'a str>, &'a str);
 

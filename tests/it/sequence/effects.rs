@@ -1,4 +1,4 @@
-//! What a request may do to a ledger, and what it must: said once more, in the plainest way, so that a rule that
+//! The allowed and required effects of a request, written a second time in the simplest way, so that a rule that
 //! is wrong on all stores is found too.
 
 use std::collections::HashMap;
@@ -29,12 +29,12 @@ pub(super) struct Effect {
 }
 
 impl Effect {
-    /// What the request came to, in the names that all stores have in common.
+    /// The outcome of the request, with names that all stores share.
     pub(super) fn told(&self) -> String {
         self.after.told(&self.outcome)
     }
 
-    /// Whether the same request, made again, gets what this one wrote.
+    /// Whether the same request, made again, returns the row of this one.
     pub(super) fn is_replayable(&self) -> bool {
         let replays = |request: &Charging| match request {
             Charging::Task(task) => task.replay,
@@ -115,7 +115,7 @@ impl Effect {
         Ok(())
     }
 
-    /// What a refund says can be spent again can be.
+    /// The credits that a refund reports as spendable can be spent.
     fn check_refund(&self) -> Checked {
         let (row, refund, collected) = match &self.outcome {
             Ok(Outcome::Updated(row, refund)) => (row, refund.as_ref(), 0),
@@ -132,14 +132,14 @@ impl Effect {
         let (credits, spendable) =
             refund.map_or((0, 0), |refund| (refund.credits, refund.spendable));
         prop_assert_eq!(gained, spendable - collected);
-        // A refund that covers what was outstanding lets go of what the app's own code gave back to the same grant.
+        // A refund that covers the outstanding credits frees those that the app's own code returned to the same grant.
         let is_claimed = |row: &Row| row.text("metadata").is_some_and(|it| it.contains("revoked"));
         prop_assert!(spendable <= credits || self.before.grants().any(is_claimed));
         let regranted = refund.into_iter().flat_map(|refund| &refund.regranted);
         regranted.map(|regrant| &regrant.grant_id).try_for_each(|id| self.check_regrant(id))
     }
 
-    /// A new grant is what the grants were that it stands in for, none of which was withdrawn. All gave some back.
+    /// A regrant has the fields of its sources, none of which was withdrawn. Each source had credits returned.
     fn check_regrant(&self, grant_id: &str) -> Checked {
         let regrant = self.after.find(Credit, grant_id).unwrap();
         let metadata: serde_json::Value = serde_json::from_str(regrant.text("metadata").unwrap())?;
@@ -188,7 +188,7 @@ impl Effect {
         Ok(())
     }
 
-    /// No new task has raised its user above its own limit. Those after it in a batch have theirs.
+    /// No new task has exceeded its own limit. Later tasks of a batch have theirs.
     fn check_limits(&self) -> Checked {
         let tasks: Vec<&NewTask> = self.charging().iter().filter_map(task_of).collect();
         for (at, task) in tasks.iter().enumerate() {
@@ -264,7 +264,7 @@ fn spendable<'a>(ledger: &'a Ledger, user: &str, now_ms: i64) -> Vec<&'a Row> {
     grants
 }
 
-/// Those that may pay for a charge of this scene, which says how it was chosen, in its order.
+/// The grants that may pay for a charge of this scene, in its order; the scene tells the choice.
 fn chosen<'a>(mut grants: Vec<&'a Row>, scene: Option<&str>) -> Vec<&'a Row> {
     let Some(choice) = Choice::ALL.into_iter().find(|choice| Some(choice.name()) == scene) else {
         return grants;
@@ -288,7 +288,7 @@ fn may_pay(scenes: &Scenes, grant: &Row) -> bool {
     }
 }
 
-/// How many tasks of a kind a user has that are paid for, or may be, and not done.
+/// The number of unfinished tasks of a kind that a user has.
 fn at_risk(ledger: &Ledger, kind: TaskKind, user: &str) -> i64 {
     let tasks = ledger.of_table(Tasks(kind)).filter(|task| task.text("userId") == Some(user));
     let is_at_risk = |task: &&Row| {

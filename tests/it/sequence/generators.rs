@@ -1,4 +1,4 @@
-//! Steps at random: mostly what can be done, so that much comes together, and some that no app should try.
+//! Random steps: mostly valid ones, so that many effects combine, and some that an app should not try.
 
 use media_credits::domain::credits::Credits;
 use media_credits::domain::expiring::ExpiringQuery;
@@ -33,7 +33,7 @@ fn kind() -> impl Strategy<Value = TaskKind> {
     prop_oneof![2 => Just(Media), 1 => Just(Ai)]
 }
 
-/// Few, so that some are taken.
+/// Few keys, so that some are taken.
 fn task() -> impl Strategy<Value = Task> {
     (kind(), 0..8_usize).prop_map(|(kind, number)| Task { kind, number })
 }
@@ -315,7 +315,7 @@ fn request() -> impl Strategy<Value = Request> {
     ]
 }
 
-/// Some grants, and what comes then.
+/// Some grants, and the steps after them.
 pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let grants = vec(grant().prop_map(Step::Ask), 2..6);
     (grants, vec(step(), 1..60)).prop_map(|(grants, steps)| [grants, steps].concat())

@@ -1,4 +1,4 @@
-//! A plan that does not fit the rows any more, because something has changed them since, is refused by each store,
+//! A plan that no longer fits the rows, because they have changed since, is refused by each store,
 //! and nothing of it is written.
 
 use media_credits::domain::detail::Draw;

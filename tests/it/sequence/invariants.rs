@@ -1,4 +1,4 @@
-//! What must hold of a ledger at any time, read off its rows alone.
+//! The invariants of a ledger, computed from its rows.
 
 use std::collections::{HashMap, HashSet};
 
@@ -24,7 +24,7 @@ pub(super) fn check(ledger: &Ledger) -> Checked {
     check_trials(ledger)
 }
 
-/// What is gone from a grant is what active charges of its user drew.
+/// Granted minus remaining of a grant is what active charges of its user drew.
 fn check_grants(ledger: &Ledger) -> Checked {
     let mut drawn: HashMap<(String, &str), i64> = HashMap::new();
     for charge in ledger.charges().filter(|row| is_active(row)) {
@@ -42,8 +42,8 @@ fn check_grants(ledger: &Ledger) -> Checked {
     Ok(())
 }
 
-/// What a user can spend, and what active charges drew, was granted once: what was granted in the place of other grants
-/// does not count, and what is claimed only does not either.
+/// The balance, and the draws of active charges, were granted once: grants in place of other grants
+/// do not count, and unconfirmed claims do not either.
 pub(super) fn check_spendable(ledger: &Ledger, now_ms: i64) -> Checked {
     let mut most: HashMap<&str, i64> = HashMap::new();
     for grant in ledger.grants() {
@@ -68,7 +68,7 @@ pub(super) fn check_spendable(ledger: &Ledger, now_ms: i64) -> Checked {
     Ok(())
 }
 
-/// Grants that are claimed as a whole are closed, and only claims that stand close grants.
+/// Grants that are revoked as a whole are closed, and only revocations that stand close grants.
 fn check_claims(ledger: &Ledger) -> Checked {
     let mut named: HashSet<String> = HashSet::new();
     let standing = ledger.charges().filter(|row| is_active(row));
@@ -88,7 +88,7 @@ fn check_claims(ledger: &Ledger) -> Checked {
     Ok(())
 }
 
-/// A charge took what it drew, for a task of its user if it says one.
+/// A charge took what it drew, for a task of its user if its metadata names one.
 fn check_charges(ledger: &Ledger) -> Checked {
     for charge in ledger.charges() {
         if is_active(charge) {
@@ -104,14 +104,14 @@ fn check_charges(ledger: &Ledger) -> Checked {
     Ok(())
 }
 
-/// The task that a charge was made for, if its metadata says one.
+/// The task that a charge was made for, if its metadata names one.
 fn task_of(charge: &Row) -> Option<(TaskKind, String)> {
     let metadata: serde_json::Value = serde_json::from_str(charge.text("metadata")?).ok()?;
     let id = metadata["taskId"].as_str()?.to_owned();
     Some((if metadata["type"].as_str()?.starts_with("ai-") { Ai } else { Media }, id))
 }
 
-/// A task's charge is there and its user's, and takes nothing if the task has failed.
+/// A task's charge exists and belongs to its user, and is not active if the task has failed.
 fn check_tasks(ledger: &Ledger) -> Checked {
     for (_, task) in ledger.tasks() {
         let Some(charge) = task.text("creditId") else { continue };
@@ -124,7 +124,7 @@ fn check_tasks(ledger: &Ledger) -> Checked {
     Ok(())
 }
 
-/// Each task that took a trial and has not failed is counted. Those whose further step has failed are none any
+/// Each task that used a trial and has not failed is counted. Those whose further step has failed are not trials any
 /// more, and stay counted.
 fn check_trials(ledger: &Ledger) -> Checked {
     for user in ledger.of_table(User) {
@@ -139,7 +139,7 @@ fn check_trials(ledger: &Ledger) -> Checked {
     Ok(())
 }
 
-/// A task whose charge a repair gives back if it has failed: the charge is no other task's.
+/// A task whose charge a repair refunds if it has failed: no other task names the charge.
 pub(super) fn repairable(ledger: &Ledger, index: &Index) -> Option<(TableName, String)> {
     let names = |task: &Row, charge: &Row| task.text("creditId") == Some(id(charge));
     let is_one = |(table, task): &&(TableName, Row)| {

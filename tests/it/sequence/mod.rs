@@ -1,4 +1,4 @@
-//! One random sequence of all operations, the same on every store: after each step its outcome and the whole
+//! One random sequence of all operations, the same on each store: after each step its outcome and the whole
 //! ledger are the same on all of them, and the invariants of `docs/ledger.md` hold on each.
 //!
 //! `PROPTEST_CASES=2000 cargo test --test it sequence` tries more of them.
@@ -56,7 +56,7 @@ fn any_sequence_of_operations_comes_to_the_same_sound_ledger_on_each_store() {
     outcome.unwrap();
 }
 
-/// A ledger on each store, which begins with two users and nothing else.
+/// A ledger on each store, which begins with only two users.
 struct Case<'s> {
     stores: &'s mut Stores,
     ledgers: Vec<Rc<Ledger>>,
@@ -86,7 +86,7 @@ impl<'s> Case<'s> {
             Step::End { grant, status } => {
                 let now_ms = self.now_ms;
                 let row = |ledger: &Ledger| {
-                    // Apps say so of what is over.
+                    // Apps mark expired grants so.
                     let is_over =
                         |row: &&Row| time(row, "expiresAt").is_some_and(|end| end <= now_ms);
                     let may_end = |row: &&Row| *status != "expired" || is_over(row);
@@ -97,7 +97,7 @@ impl<'s> Case<'s> {
             Step::FailAndRepair { task } => self.fail_and_repair(task)?,
             Step::Ask(request) => {
                 let of = |ledger: &Rc<Ledger>| request.operation(ledger, self.now_ms);
-                // What no store is asked, because its arguments are refused, has other tests.
+                // Requests whose arguments are refused before a store is called have other tests.
                 if let Ok(operations) = self.ledgers.iter().map(of).collect::<Result<Vec<_>>>() {
                     self.ask_and_check(&operations)?;
                 }
@@ -106,7 +106,7 @@ impl<'s> Case<'s> {
         Ok(())
     }
 
-    /// Asks, and holds what comes of it against what must. What is replayed when it is made again is so.
+    /// Makes a request, and compares its effects with the expected ones. A request that can be replayed is replayed.
     fn ask_and_check(&mut self, operations: &[Operation]) -> Checked {
         let effects = self.ask(operations)?;
         let check = |effect: &Effect| {
@@ -124,7 +124,7 @@ impl<'s> Case<'s> {
         Ok(())
     }
 
-    /// Asks each store the same. They say the same, and have the same rows then.
+    /// Makes the same request on each store. The outcomes and the rows must be the same.
     fn ask(&mut self, operations: &[Operation]) -> Checked<Vec<Effect>> {
         let before = self.ledgers.clone();
         let now_ms = self.now_ms;
@@ -158,7 +158,7 @@ impl<'s> Case<'s> {
         Ok(effects)
     }
 
-    /// Charges at once. Each store says the same of each, and what it has accepted is as if it had been asked for alone,
+    /// Concurrent charges. Each store has the same outcomes, and each accepted charge has the effect of a single one,
     /// all or nothing.
     fn charge_each(&mut self, all: &[New]) -> Checked {
         let now_ms = self.now_ms;

@@ -30,7 +30,7 @@ pub(super) struct Behind {
     ids: Ids,
 }
 
-/// Runs texts on a connection of its own.
+/// Runs texts on a separate connection.
 struct Texts {
     connection: Arc<Mutex<Connection>>,
     schema: Schema,
@@ -113,7 +113,7 @@ impl Behind {
         self.connection.lock().unwrap().execute_batch(sql).unwrap();
     }
 
-    /// A transaction of the app's, which it commits if the call is accepted.
+    /// A transaction of the app, which it commits if the call is accepted.
     fn transact<T>(&mut self, work: impl FnOnce(&mut OverWire, &Ids) -> Result<T>) -> Result<T> {
         self.run("BEGIN IMMEDIATE");
         let outcome = work(&mut self.store, &self.ids);

@@ -1,4 +1,4 @@
-//! The whole ledger of a store after a step, and what an outcome says, with names that all stores have in
+//! The whole ledger of a store after a step, and the fields of an outcome, with names that all stores have in
 //! common: each makes its own ids and transaction numbers.
 
 use std::collections::HashMap;
@@ -19,7 +19,7 @@ use crate::common::time;
 pub(super) struct Ledger {
     rows: Vec<(TableName, Row)>,
     names: HashMap<String, String>,
-    /// Every row, in the names that all stores have in common.
+    /// Each row, with names that all stores share.
     pub(super) lines: Vec<String>,
 }
 
@@ -96,13 +96,13 @@ impl Ledger {
         pick(self.charges(), index)
     }
 
-    /// A hold that is over.
+    /// A hold that has ended.
     pub(super) fn ended_hold(&self, now_ms: i64) -> Option<&Row> {
         let is_over = |row: &&Row| time(row, "expiresAt").is_some_and(|at_ms| at_ms <= now_ms);
         self.charges().find(|row| row.as_charge().is_held() && is_over(row))
     }
 
-    /// What a request came to, in the same names.
+    /// The outcome of a request, with the same names.
     pub(super) fn told(&self, outcome: &Result<Outcome>) -> String {
         self.renamed(&match outcome {
             Ok(outcome) => told(outcome),
@@ -173,7 +173,7 @@ fn in_any_order(rows: &[Row]) -> String {
     contents(&rows)
 }
 
-/// A row's columns by their names, without those that are null. Of a user, what the ledger keeps there.
+/// A row's columns by their names, without null ones. Of a user, only the columns of the ledger.
 fn content(row: &Row) -> String {
     let is_told =
         |key: &str| row.table.name != User.sql() || ["id", "freeTrialUsed"].contains(&key);

@@ -1,4 +1,4 @@
-//! What an app asks for, and what happens by itself. Charges and grants are picked from those that are there.
+//! The requests of an app, and other events. Charges and grants are picked from the existing ones.
 
 use media_credits::domain::charge::ChargeRequest;
 use media_credits::domain::grant::NewGrant;
@@ -22,11 +22,11 @@ use crate::common::{fields, text};
 /// The last one has no row in `user`.
 pub(super) const USERS: [&str; 3] = ["ada", "bob", "nobody"];
 
-/// What happens.
+/// A step of the sequence.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     Ask(Request),
-    /// Requests that come at once and share a transaction: each is accepted or refused for itself.
+    /// Concurrent requests that share a transaction: each is accepted or refused separately.
     ChargeEach(Vec<New>),
     Wait {
         ms: i64,
@@ -36,13 +36,13 @@ pub(super) enum Step {
         grant: Index,
         status: &'static str,
     },
-    /// The app's own code fails a task and gives nothing back. A repair does.
+    /// The app's own code fails a task without a refund. A repair refunds it.
     FailAndRepair {
         task: Index,
     },
 }
 
-/// What an app asks for.
+/// A request of an app.
 #[derive(Debug, Clone)]
 pub(super) enum Request {
     Grant {
@@ -85,14 +85,14 @@ pub(super) enum Request {
         credits: Option<i64>,
         policy: RefundPolicy,
     },
-    /// The payment of an order is withdrawn: so much of it in all, or all.
+    /// The payment of an order is withdrawn: this total of it, or all.
     Revoke {
         order: usize,
         total: Option<i64>,
         number: usize,
         recovers: bool,
     },
-    /// And given back.
+    /// And restored.
     Restore {
         number: usize,
         order: Option<usize>,
@@ -102,7 +102,7 @@ pub(super) enum Request {
         credits: i64,
         number: usize,
         cooldown_ms: Option<i64>,
-        /// So many may be claimed a week.
+        /// This many credits may be claimed a week.
         at_most: Option<i64>,
     },
     EndTopUp {
@@ -112,16 +112,16 @@ pub(super) enum Request {
     Keep {
         charge: Index,
     },
-    /// The hold that was over first; if none is, a charge.
+    /// The hold that ended first; if there is none, a charge.
     Release {
         charge: Index,
         policy: RefundPolicy,
     },
-    /// A subscription goes on.
+    /// A subscription is renewed.
     Renew {
         user: &'static str,
         credits: i64,
-        /// The period ends in so long.
+        /// The time until the period ends.
         ends_ms: i64,
         number: usize,
         /// Which one, and whether it replaces the other.
@@ -138,7 +138,7 @@ pub(super) enum Request {
 
 const SUBSCRIPTIONS: [&str; 2] = ["subscription", "another"];
 
-/// The task that is changed: one of those that are there, or none.
+/// The task that is changed: an existing one, or none.
 pub(super) type Changed = Option<Index>;
 
 /// What is settled.
@@ -148,7 +148,7 @@ pub(super) enum Settled {
     Charge(Index),
 }
 
-/// A task's name, whether it is there or not.
+/// A task's name, whether it exists or not.
 #[derive(Debug, Clone)]
 pub(super) struct Task {
     pub(super) kind: TaskKind,
@@ -161,7 +161,7 @@ impl Task {
     }
 }
 
-/// By what a call is known when it is made again.
+/// The idempotency key of a call.
 #[derive(Debug, Clone)]
 pub(super) struct Key {
     pub(super) number: Option<usize>,
@@ -174,7 +174,7 @@ impl Key {
     }
 }
 
-/// Which credits pay, where not all do, or in which order. A charge's scene says it.
+/// Which credits pay, if not all do, or in which order. A charge's scene tells the choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Choice {
     Gifts,
@@ -221,7 +221,7 @@ impl Choice {
     }
 }
 
-/// What may be spent: so many credits in a window, of all charges or of those of a choice.
+/// A spending limit: credits in a period, for all charges or for those of a choice.
 #[derive(Debug, Clone)]
 pub(super) struct Spend {
     pub(super) credits: i64,
@@ -255,7 +255,7 @@ fn order(number: Option<usize>) -> Value {
     number.map_or(Value::Null, |number| text(&format!("order-{number}")))
 }
 
-/// Something that is charged.
+/// A charge.
 #[derive(Debug, Clone)]
 pub(super) enum New {
     Consume {
@@ -276,12 +276,12 @@ pub(super) enum New {
         status: &'static str,
         replay: bool,
         max_active: Option<i64>,
-        /// A media task takes a free trial, of so many.
+        /// A media task uses a free trial, with this limit.
         trials: Option<i64>,
     },
 }
 
-/// What a patch says of `creditId`.
+/// The `creditId` of a patch.
 #[derive(Debug, Clone)]
 pub(super) enum Names {
     Nothing,
@@ -289,7 +289,7 @@ pub(super) enum Names {
     Charge(Index),
 }
 
-/// What must hold of a task before it is changed.
+/// The guards of a change of a task.
 #[derive(Debug, Clone)]
 pub(super) struct Guard {
     pub(super) status: Option<&'static str>,
@@ -354,20 +354,20 @@ impl New {
     }
 }
 
-/// The kind and id of the same task on each store; of none, if there is no task.
+/// The kind and id of the same task on each store; an unknown id if there is no task.
 fn changed(ledger: &Ledger, task: &Changed) -> (TaskKind, String) {
     let task = task.as_ref().and_then(|index| ledger.task(index));
     let (kind, id) = task.unwrap_or((Media, "nothing"));
     (kind, id.to_owned())
 }
 
-/// The id of the same charge on each store; of none, if there is no charge.
+/// The id of the same charge on each store; an unknown id if there is no charge.
 fn charge_id(ledger: &Ledger, index: &Index) -> String {
     ledger.charge(index).map_or("nothing", id).to_owned()
 }
 
 impl Request {
-    /// The request to a store that has this ledger, or why no store is asked.
+    /// The request to a store with this ledger, or why no store is called.
     pub(super) fn operation(&self, ledger: &Ledger, now_ms: i64) -> Result<Operation> {
         let none = Fields::default();
         let write = match self {

@@ -1,4 +1,4 @@
-//! The stores, side by side. Each is asked by the engine's own functions, at a time of the test's choice.
+//! The stores, side by side. The engine's own functions call each of them, at a time of the test's choice.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,21 +26,21 @@ use crate::mysql_server;
 use crate::postgres_server;
 use crate::servers::wait;
 
-/// A store as the engine sees it, and what an app does to it by itself.
+/// A store as the engine sees it, and changes by the app's own code.
 pub(super) trait Subject {
     fn write(&mut self, change: &Write, now_ms: i64) -> Result<Outcome>;
     fn read(&mut self, question: &Read, now_ms: i64) -> Result<Outcome>;
-    /// The outcomes of several questions, side by side where that takes less time.
+    /// The outcomes of several reads, concurrently where that takes less time.
     fn read_all(&mut self, questions: &[Read], now_ms: i64) -> Vec<Result<Outcome>> {
         questions.iter().map(|question| self.read(question, now_ms)).collect()
     }
-    /// Makes requests in one transaction, each accepted or refused for itself.
+    /// Makes requests in one transaction, each accepted or refused separately.
     fn charge_each(&mut self, requests: &[&Charging], now_ms: i64) -> Result<Vec<Result<Outcome>>>;
-    /// Writes a plan, whatever it was made from.
+    /// Writes any plan.
     fn write_plan(&mut self, plan: &Plan, now_ms: i64) -> Result<()>;
-    /// Asks what decides on a change of accounts, and changes nothing.
+    /// Reads the facts for a change of accounts, and changes nothing.
     fn account(&mut self, wanted: &WantedAccount<'_>) -> Result<Account>;
-    /// Takes all rows away, and adds these users.
+    /// Deletes all rows, and adds these users.
     fn start(&mut self, users: &[&str]);
     /// The app's own code changes a status.
     fn set_status(&mut self, table: TableName, id: &str, status: &str);
@@ -55,7 +55,7 @@ pub(super) async fn write_plan(store: &mut dyn Store, plan: &Plan, now_ms: i64) 
     store.write(&[plan], now_ms).await.map(drop)
 }
 
-/// Asks about accounts, and about the same rows once more inside the transaction.
+/// Reads accounts, and the same rows once more inside the transaction.
 pub(super) async fn account(store: &mut dyn Store, of: &WantedAccount<'_>) -> Answer<Account> {
     let mut found = store.account(of).await?;
     if let Whose::User(user_id) = of.whose {
@@ -67,7 +67,7 @@ pub(super) async fn account(store: &mut dyn Store, of: &WantedAccount<'_>) -> An
     Ok(found)
 }
 
-/// Its rows go with a user.
+/// Whether a user's rows are deleted with the user.
 pub(super) const CLEAR_SQLITE: &str = r#"PRAGMA foreign_keys = ON; DELETE FROM "user";"#;
 
 /// All of them. One SQLite file has times in milliseconds, one in seconds. `database` names the one on the server.
@@ -218,7 +218,7 @@ struct OnServer<S> {
     server: Arc<S>,
     ids: Ids,
     run: Box<dyn Fn(&str)>,
-    /// The statement that takes all rows away.
+    /// The statement that deletes all rows.
     clear: &'static str,
 }
 
@@ -238,7 +238,7 @@ fn on_mysql(database: &str) -> OnServer<mysql::Database> {
     let run = Box::new(move |sql: &str| {
         drop(mysql_server::sql(&url, &format!("SET sql_mode = 'ANSI_QUOTES'; {sql}")));
     });
-    // Its rows go with a user.
+    // A user's rows are deleted with the user.
     OnServer::new(server, run, r#"DELETE FROM "user";"#)
 }
 
@@ -249,7 +249,7 @@ fn on_libsql() -> OnServer<libsql::Database> {
     };
     let server = libsql::Database::new(&location, libsql::Options::default()).unwrap();
     let run = Box::new(move |sql: &str| app.run(sql));
-    // Its tables are there.
+    // Its tables exist.
     OnServer { server: Arc::new(server), ids: Ids::new(), run, clear: CLEAR_SQLITE }
 }
 
@@ -259,7 +259,7 @@ impl<S: Server> OnServer<S> {
         Self { server: Arc::new(server), ids: Ids::new(), run, clear }
     }
 
-    /// Where nothing is locked, a request that rests on what the app has changed since is made again.
+    /// Without locks, a request whose facts the app has changed since is made again.
     fn attempt<T>(&self, made: impl AsyncFn() -> Answer<T>) -> Result<T> {
         wait(async {
             match made().await {
