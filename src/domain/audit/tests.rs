@@ -309,7 +309,7 @@ fn findings() {
 }
 
 #[test]
-fn what_a_revocation_lacks_is_told() {
+fn findings_say_what_a_revocation_lacks() {
     let spent = || charge("a", 50, &[("g", 50)], "");
     let rows = [
         // a grant, charges; the message
@@ -334,7 +334,7 @@ fn what_a_revocation_lacks_is_told() {
 }
 
 #[test]
-fn rows_of_others_are_named_with_their_owner() {
+fn findings_name_the_owner_of_foreign_rows() {
     let charges = vec![charge("a", 1, &[("x", 1)], "y")];
     let tasks = vec![task("t", false, "z")];
     let books = Books { charges, tasks, ..Books::of("u") };

@@ -144,7 +144,7 @@ mod tests {
     use rusqlite::Connection;
 
     #[test]
-    fn what_is_held_is_found_by_the_index_of_the_app() {
+    fn holds_are_found_by_the_apps_index() {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch(include_str!("../dialect/sqlite/sql/create_credit.sql")).unwrap();
         let explained = format!("EXPLAIN QUERY PLAN {}", held("u").text);

@@ -15,7 +15,7 @@ pub struct ServerError<'e> {
 impl ServerError<'_> {
     /// The consequence for the transaction. `doing` describes the statement.
     pub fn failure(&self, doing: &'static str) -> Failure {
-        // The number may be ours or the caller's: checking the guards again shows which.
+        // The number may be this package's or the caller's: checking the guards again shows which.
         if self.code == DUPLICATE_KEY && self.key().contains("transaction_no") {
             return Failure::Refused(Error::TransactionNoCollision);
         }

@@ -21,7 +21,7 @@ impl ServerError<'_> {
     /// The consequence for the transaction. `doing` describes the statement.
     pub fn failure(&self, doing: &'static str) -> Failure {
         let message = self.message.to_owned();
-        // The number may be ours or the caller's: checking the guards again shows which.
+        // The number may be this package's or the caller's: checking the guards again shows which.
         let is_number = self.constraint.is_some_and(|name| name.contains("transaction_no"));
         if self.code == UNIQUE_VIOLATION && self.table == Some("credit") && is_number {
             return Failure::Refused(Error::TransactionNoCollision);
