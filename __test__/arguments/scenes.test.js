@@ -15,10 +15,10 @@ const opened = unchanging(async () => {
 /** Each function that takes these options. */
 const CALLS = {
   createMediaTask: (credits, options) => credits.createMediaTask(task('new', 'u'), 1, options),
-  'createMediaTask for nothing': (credits, options) => credits.createMediaTask(task('new', 'u'), 0, options),
+  'createMediaTask without a cost': (credits, options) => credits.createMediaTask(task('new', 'u'), 0, options),
   createMediaTasks: (credits, options) =>
     credits.createMediaTasks([{ task: task('new', 'u'), costCredits: 1 }], { atomic: true, ...options }),
-  'createMediaTasks of none': (credits, options) => credits.createMediaTasks([], options),
+  'createMediaTasks with an empty list': (credits, options) => credits.createMediaTasks([], options),
   chargeMediaTask: (credits, options) => credits.chargeMediaTask('t', { credits: 1 }, {}, options),
   createAITask: (credits, options) => credits.createAITask(aiTask('new', 'u', { costCredits: 1 }), options),
   createAITasks: (credits, options) =>
@@ -92,8 +92,8 @@ describe('drawOrder refuses', () => {
 
   test.each([
     ['beside scenes', [{ scenes: ['gift'], most: 1 }]],
-    ['in their place', ['age', { most: ['gift'] }]],
-    ['with what JSON leaves out', [{ scenes: ['gift'], most: () => 1 }]],
+    ['in place of scenes', ['age', { most: ['gift'] }]],
+    ['with a function, beside scenes,', [{ scenes: ['gift'], most: () => 1 }]],
   ])('an unknown field %s', (_, drawOrder) => {
     expect(errorOf(drawOrder)).toMatchObject({ code: 'UNKNOWN_FIELD', field: 'most', retryable: false })
   })

@@ -1,6 +1,6 @@
 'use strict'
 
-/** Values of every type, for tests of what an argument refuses. */
+/** Values of each type, for tests of the values that an argument refuses. */
 
 const VALUES = {
   nothing: undefined,
@@ -33,9 +33,9 @@ const VALUES = {
   'a promise': Promise.resolve('a'),
 }
 
-/** What some kinds of arguments take of these. */
+/** The values that some kinds of arguments accept. */
 const TAKES = {
-  // Of text, which takes JSON and digits too.
+  // A text column, which accepts JSON and digits too.
   column: [
     ...[
       'nothing',
@@ -66,12 +66,12 @@ const TAKES = {
   none: ['nothing', 'null'],
 }
 
-/** The codes of what a column of text does not take. */
+/** The codes of values that a text column refuses. */
 const NO_VALUE = { other: 'INVALID_VALUE', 'an invalid Date': 'INVALID_DATE' }
 
 /**
- * Makes a call with each value but those that `takes` names, and expects the error: its code, or codes by what is
- * wrong, with `other` for the rest.
+ * Makes a call with each value except those that `takes` names, and expects the error: its code, or codes by the
+ * name of the value, with `other` for the rest.
  */
 async function refusesAllBut(takes, { code, field }, call) {
   const codes = typeof code === 'string' ? { other: code } : code

@@ -108,8 +108,8 @@ test('a preview shows the result of renewals and extensions', async () => {
   expect(counts.known / counts.calls).toBeGreaterThan(0.5)
 })
 
-describe('a preview knows', () => {
-  /** User `u` has 50 credits of a subscription, 10 of them spent, which end in so many days. */
+describe('a preview counts', () => {
+  /** User `u` has 50 credits of a subscription, 10 of them spent, which expire in this many days. */
   async function withPeriod(subscriptionNo, days) {
     const database = await TestDatabase.fresh()
     await database.user('u', { id: 'a', credits: 50, subscriptionNo, ...inDays(1) })
@@ -125,7 +125,7 @@ describe('a preview knows', () => {
   })
   const all = (calls) => ({ calls, known: calls })
 
-  test('what was written off', async () => {
+  test('credits that were written off', async () => {
     const { credits } = await withPeriod('s', 1)
     const counts = { calls: 0, known: 0 }
     await compare(credits, renew, period(1), counts)
@@ -137,7 +137,7 @@ describe('a preview knows', () => {
     expect(counts).toEqual(all(6))
   })
 
-  test('what replaced what, also if it is not said again', async () => {
+  test('replaced subscriptions, also without replaces', async () => {
     const { credits } = await withPeriod('basic', 1)
     const counts = { calls: 0, known: 0 }
     await compare(credits, renew, period(1, { replaces: 'basic' }), counts)

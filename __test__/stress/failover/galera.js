@@ -40,7 +40,7 @@ const SCENARIOS = [
     },
   },
   {
-    title: 'Galera: a node falls silent (SIGSTOP), and is put out of the cluster',
+    title: 'Galera: a node is stopped (SIGSTOP), and is removed from the cluster',
     async lose({ b }) {
       process.kill(b.pid, 'SIGSTOP')
       return () => process.kill(b.pid, 'SIGCONT')
