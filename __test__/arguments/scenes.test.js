@@ -15,7 +15,8 @@ const opened = unchanging(async () => {
 /** Each function that takes these options. */
 const CALLS = {
   createMediaTask: (credits, options) => credits.createMediaTask(task('new', 'u'), 1, options),
-  'createMediaTask without a cost': (credits, options) => credits.createMediaTask(task('new', 'u'), 0, options),
+  'createMediaTask without a cost': (credits, options) =>
+    credits.createMediaTask(task('new', 'u'), 0, options),
   createMediaTasks: (credits, options) =>
     credits.createMediaTasks([{ task: task('new', 'u'), costCredits: 1 }], { atomic: true, ...options }),
   'createMediaTasks with an empty list': (credits, options) => credits.createMediaTasks([], options),
