@@ -147,11 +147,7 @@ const operations = {
     moves: { items: ([grant]) => [{ userId: field(grant, 'userId'), gives: true }], isGrant: true },
   },
   grantCreditsForUser: { made: ({ createCredit }) => grantsFor(createCredit) },
-  renewGrants: {
-    pass: [encodeFieldsWith('rollover', encodeOption)],
-    result: row,
-    moves: { items: ([grant]) => [{ userId: field(grant, 'userId'), gives: true }], isGrant: true },
-  },
+  renewGrants: { pass: [encodeFieldsWith('rollover', encodeOption)], result: row, moves: moving },
   extendGrant: { pass: [one, one], result: row, moves: moving },
   claimTopUp: { pass: [encodeFieldsWith('atMost', encodeOption)], result: replies.topUp },
   confirmTopUp: {

@@ -69,6 +69,21 @@ test('balance-low is emitted when a payment is charged back, and again after the
   expect(charged).toEqual([2])
 })
 
+test('balance-low is emitted when a renewal writes off more than it grants', async () => {
+  const period = { credits: 50, subscriptionNo: 's', expiresAt: new Date(Date.now() + 86_400_000) }
+  const { database, credits, told } = await watched([period, 5], [20])
+  const renewal = { userId: 'u', subscriptionNo: 's', credits: 10, periodEnd: new Date(4e12) }
+  await credits.renewGrants({ ...renewal, transactionNo: 'a', rollover: { atMost: 10 } })
+  await quiet(database)
+  expect(told).toEqual([])
+  const next = { ...renewal, credits: 3, periodEnd: new Date(4.1e12), transactionNo: 'b' }
+  await credits.renewGrants({ ...next, rollover: { atMost: 1 } })
+  await until(() => told.length === 1)
+  expect(await credits.renewGrants({ ...next, rollover: { atMost: 1 } })).toMatchObject({ replayed: true })
+  await quiet(database)
+  expect(told).toEqual([{ userId: 'u', balance: 9, below: 20 }])
+})
+
 test('each threshold has its own balance-low event', async () => {
   const { database, told, charge } = await watched([25], [20, 5, 24])
   await charge(2)

@@ -85,9 +85,11 @@ fn write_outcome(out: &mut String, outcome: &Outcome) {
             write_list(out, outcomes, write_outcome);
             out.push('}');
         }
-        Outcome::Renewed(row, Carried { carried, written_off }) => {
+        Outcome::Renewed(row, Carried { carried, written_off, moved }) => {
             let carried = json!({ "carried": carried, "writtenOff": written_off });
-            row_reply(out, row, &[("rollover", carried)]);
+            let user_id = row.id("userId").unwrap_or_default().into_owned();
+            let moved = moved_json(&Moved { user_id, credits: *moved });
+            row_reply(out, row, &[("rollover", carried), ("moved", moved)]);
         }
         Outcome::Standing { standing, replayed, moved } => {
             let (standing, moved) = (standing_json(*standing, *replayed), moved_json(moved));

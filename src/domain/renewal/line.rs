@@ -96,6 +96,17 @@ impl<'f> Lived<'f> {
         self.held.and_then(|held| held.grant.expires_at_ms).unwrap_or(self.end_ms)
     }
 
+    /// The change of its spendable credits.
+    pub(super) fn moved(&self, now_ms: i64) -> i64 {
+        let spendable = |is_so: bool, remaining: i64| if is_so { remaining.max(0) } else { 0 };
+        let lives = self.until_ms > now_ms;
+        let Some(held) = self.held else { return spendable(lives, self.remaining) };
+        // A grant that gets another end is active then.
+        let revives = held.state == State::Open && held.grant.expires_at_ms != Some(self.until_ms);
+        let before = spendable(held.grant.is_spendable(now_ms), held.grant.remaining);
+        spendable(lives && (held.grant.active || revives), self.remaining) - before
+    }
+
     /// The credits that a period can carry over.
     fn left(&self) -> i64 {
         if self.is_closed { 0 } else { self.remaining.saturating_sub(self.anew).max(0) }

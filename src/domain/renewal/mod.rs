@@ -93,6 +93,8 @@ pub struct Carried {
     pub carried: i64,
     /// The credits above the limit, which were written off.
     pub written_off: i64,
+    /// The change of what the user can spend, the new grant included.
+    pub moved: i64,
 }
 
 /// Decides a renewal; `None` if it was made before. `off` has the keys of the row that writes off credits.
@@ -128,6 +130,7 @@ pub fn plan_renewal(
     let mut off_new = None;
     let mut changed = Vec::new();
     for lived in &periods {
+        carried.moved = carried.moved.saturating_add(lived.moved(now_ms));
         let Some(held) = lived.held else {
             let granted = call.grant.credits.get();
             new.fields.set("expiresAt", Value::TimeMs(lived.until_ms));

@@ -72,6 +72,7 @@ impl Effect {
         }
         self.check_draws()?;
         self.check_refund()?;
+        self.check_moved()?;
         self.check_refusal()?;
         self.check_reading()
     }
@@ -137,6 +138,20 @@ impl Effect {
         prop_assert!(spendable <= credits || self.before.grants().any(is_claimed));
         let regranted = refund.into_iter().flat_map(|refund| &refund.regranted);
         regranted.map(|regrant| &regrant.grant_id).try_for_each(|id| self.check_regrant(id))
+    }
+
+    /// A change of grants reports the change of the user's balance.
+    fn check_moved(&self) -> Checked {
+        let (user, credits) = match &self.outcome {
+            Ok(Outcome::Renewed(row, carried)) => (row.text("userId").unwrap(), carried.moved),
+            Ok(Outcome::Extended(_, moved) | Outcome::Standing { moved, replayed: false, .. }) => {
+                (moved.user_id.as_str(), moved.credits)
+            }
+            _ => return Ok(()),
+        };
+        let gained = self.balance(&self.after, user) - self.balance(&self.before, user);
+        prop_assert_eq!(gained, credits);
+        Ok(())
     }
 
     /// A regrant has the fields of its sources, none of which was withdrawn. Each source had credits returned.
