@@ -4,7 +4,7 @@
 
 const { start } = require('../../scripts/mariadb')
 const { TestDatabase } = require('./database')
-const { Store, describeWithMysql, endClients } = require('./mysql')
+const { Store, describeWithMariadb, describeWithMysql, endClients } = require('./mysql')
 
 /**
  * For a file or a `describe`: a server with more settings, which can be stopped and started, and databases on it. `prepare` is
@@ -34,10 +34,12 @@ function ownServer(settings, prepare = () => {}) {
   /** The ids of the sessions on a database, except that of the test. */
   own.sessions = async ({ store }) => {
     const { threadId } = await store.connected()
-    const rows = await own.admin(`SELECT id FROM information_schema.processlist WHERE db = '${store.name}'`)
+    const rows = await own.admin(
+      `SELECT id AS id FROM information_schema.processlist WHERE db = '${store.name}'`,
+    )
     return rows.map(({ id }) => id).filter((id) => id !== threadId)
   }
   return own
 }
 
-module.exports = { describeWithMysql, ownServer }
+module.exports = { describeWithMariadb, describeWithMysql, ownServer }

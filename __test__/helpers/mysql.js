@@ -56,13 +56,15 @@ function urlOf(serverUrl, name) {
 }
 
 const given = JSON.parse(process.env.MEDIA_CREDITS_TEST_MYSQL ?? '{}')
-const { url: serverUrl, reason, prefix = 'test' } = given
+const { url: serverUrl, reason, ownReason, prefix = 'test' } = given
 
 // Tests that are the same on each storage need no server.
 if (globalThis.STORAGE === 'mysql' && !serverUrl) skipAll(reason)
 
 /** `describe` for tests that need a server. */
 const describeWithMysql = describeIf(serverUrl, reason)
+/** `describe` for tests that start one. */
+const describeWithMariadb = describeIf(serverUrl && !ownReason, reason ?? ownReason)
 
 /** Clients of the servers, by their URLs. */
 const clients = new Map()
@@ -181,7 +183,7 @@ class MysqlStore {
     const client = await this.connected()
     // An open transaction of a test locks the database.
     const [left] = await client.query(
-      'SELECT id FROM information_schema.processlist WHERE db = database() AND id <> connection_id()',
+      'SELECT id AS id FROM information_schema.processlist WHERE db = database() AND id <> connection_id()',
     )
     for (const { id } of left) await client.query(`KILL ${id}`).catch(() => {})
     await client.query(`DROP DATABASE IF EXISTS ${this.name}`)
@@ -231,4 +233,13 @@ async function endClients(...urls) {
   }
 }
 
-module.exports = { Store: MysqlStore, clientOf, describeWithMysql, end, endClients, textOf, urlOf }
+module.exports = {
+  Store: MysqlStore,
+  clientOf,
+  describeWithMariadb,
+  describeWithMysql,
+  end,
+  endClients,
+  textOf,
+  urlOf,
+}

@@ -4,6 +4,7 @@
 
 const { randomBytes } = require('node:crypto')
 const { startUnlessGiven } = require('../../scripts/mariadb')
+const { install } = require('../../scripts/mariadb-binaries')
 const { clientOf } = require('./mysql')
 
 /** The collations of MariaDB and of MySQL that compare texts by their bytes. */
@@ -15,7 +16,13 @@ module.exports = async function setup() {
   // A server that was not started here may have databases of another run.
   const prefix = `media_credits_test_${randomBytes(4).toString('hex')}`
   const collation = url && (await collationOf(url))
-  process.env.MEDIA_CREDITS_TEST_MYSQL = JSON.stringify({ url, adminUrl, reason, prefix, collation })
+  // With TEST_MYSQL_URL there may be no MariaDB for the tests that start one.
+  const ownReason = await install().then(
+    () => undefined,
+    ({ message }) => message.split('\n')[0],
+  )
+  const given = { url, adminUrl, reason, ownReason, prefix, collation }
+  process.env.MEDIA_CREDITS_TEST_MYSQL = JSON.stringify(given)
 
   globalThis.stopTestMysql = async () => {
     if (!server.url) return

@@ -4,7 +4,7 @@
 
 const { TestDatabase } = require('../helpers/database')
 const { cliOn } = require('../helpers/cli')
-const { describeWithMysql, ownServer } = require('../helpers/mariadb')
+const { describeWithMariadb, describeWithMysql, ownServer } = require('../helpers/mariadb')
 const { connection } = require('../helpers/network')
 const { TRANSACTIONS } = require('../helpers/transactions')
 const { within } = require('../..')
@@ -49,7 +49,7 @@ describeWithMysql('a table whose engine has no transactions', () => {
   })
 })
 
-describeWithMysql('a server that logs statements', () => {
+describeWithMariadb('a server that logs statements', () => {
   const server = ownServer({ 'log-bin': 'log', 'binlog-format': 'STATEMENT' })
 
   test('refuses charges with the cause', async () => {
@@ -68,7 +68,7 @@ describeWithMysql('a server that logs statements', () => {
   })
 })
 
-describeWithMysql('a server that is read-only', () => {
+describeWithMariadb('a server that is read-only', () => {
   const server = ownServer()
 
   test('is reported by doctor', async () => {

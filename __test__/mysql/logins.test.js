@@ -1,12 +1,12 @@
 'use strict'
 
 const { violations } = require('../helpers/invariants')
-const { describeWithMysql, ownServer } = require('../helpers/mariadb')
+const { describeWithMariadb, ownServer } = require('../helpers/mariadb')
 const { connection } = require('../helpers/network')
 
 const SECRET = 'Tr0ub4dor'
 
-describeWithMysql('a user', () => {
+describeWithMariadb('a user', () => {
   const server = ownServer({}, ({ admin }) => admin("INSTALL SONAME 'auth_ed25519'"))
 
   /** A database, and its URL for this user. */

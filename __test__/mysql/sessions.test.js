@@ -4,13 +4,13 @@
 
 const { connect } = require('../..')
 const { TestDatabase } = require('../helpers/database')
-const { describeWithMysql, ownServer } = require('../helpers/mariadb')
+const { describeWithMariadb, describeWithMysql, ownServer } = require('../helpers/mariadb')
 const { afterwards, connection, foreignTransaction } = require('../helpers/network')
 const { startProxy } = require('../helpers/proxy')
 
 const errorOf = (call) => call.catch((error) => error)
 
-describeWithMysql('a session', () => {
+describeWithMariadb('a session', () => {
   const server = ownServer()
 
   const aborted = async () => {

@@ -2,7 +2,7 @@
 
 const { refusal, task } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
-const { describeWithMysql, ownServer } = require('../helpers/mariadb')
+const { describeWithMariadb, ownServer } = require('../helpers/mariadb')
 
 // Settings of an operator or a service: the server's SQL modes, its isolation, its binary log.
 
@@ -34,7 +34,7 @@ async function goesRight(database) {
 
 const STRICT = 'STRICT_TRANS_TABLES'
 
-describeWithMysql('the ledger works the same', () => {
+describeWithMariadb('the ledger works the same', () => {
   const server = ownServer()
 
   test.each([
@@ -73,7 +73,7 @@ describeWithMysql('the ledger works the same', () => {
   })
 })
 
-describeWithMysql.each(['ROW', 'MIXED'])('with a binary log of the format %s', (format) => {
+describeWithMariadb.each(['ROW', 'MIXED'])('with a binary log of the format %s', (format) => {
   const server = ownServer({ 'log-bin': 'log', 'binlog-format': format })
 
   test('the ledger works the same', async () => {
@@ -81,7 +81,7 @@ describeWithMysql.each(['ROW', 'MIXED'])('with a binary log of the format %s', (
   })
 })
 
-describeWithMysql('a binary log of the format STATEMENT', () => {
+describeWithMariadb('a binary log of the format STATEMENT', () => {
   const server = ownServer({ 'log-bin': 'log', 'binlog-format': 'STATEMENT' })
 
   // The server accepts it only with a higher isolation, where a transaction would not see what the holder of a lock wrote.

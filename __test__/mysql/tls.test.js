@@ -6,7 +6,7 @@ const os = require('node:os')
 const path = require('node:path')
 const { describeIf } = require('../helpers/describe')
 const { violations } = require('../helpers/invariants')
-const { describeWithMysql, ownServer } = require('../helpers/mariadb')
+const { describeWithMariadb, ownServer } = require('../helpers/mariadb')
 const { connection } = require('../helpers/network')
 const { evaluate } = require('../helpers/processes')
 
@@ -15,7 +15,7 @@ const UNAVAILABLE = { code: 'DATABASE_UNAVAILABLE' }
 const missing = spawnSync('openssl', ['version']).status !== 0
 const describeWithOpenssl = missing
   ? describeIf(false, 'it takes openssl on the PATH to make a certificate')
-  : describeWithMysql
+  : describeWithMariadb
 
 const refused = (url) =>
   connection(url)
@@ -23,7 +23,7 @@ const refused = (url) =>
     .catch((error) => error)
 const encrypted = async (url) => (await connection(url).getDiagnostics()).encrypted
 
-describeWithMysql('a server without TLS', () => {
+describeWithMariadb('a server without TLS', () => {
   const server = ownServer()
 
   test.each([
