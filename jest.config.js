@@ -30,15 +30,15 @@ const NOT_ON_MYSQL = ['unreadableValues']
  */
 const IS_FULL = process.env.FULL !== undefined
 const SLOW_ON_SERVERS =
-  `lists valueForms replay replay.races replay.app limits guards batches batches.races freeTrials freeTrials.back refundedTasks
-  stuckTasks stuckTasks.races repairLedger repairLedger.races getStatement getStatement.pages aiTasks.beside auditLedger.races
-  auditLedger.pages close jest realDatabase realDatabase.rows settle.rows getMediaTaskCharges columnNames ownColumns
-  createMediaTask.columns getCredits`.split(/\s+/)
+  `lists valueForms replay replay.races limits guards batches batches.races freeTrials freeTrials.back
+  refundedTasks stuckTasks stuckTasks.races repairLedger repairLedger.races getStatement.pages aiTasks.beside
+  auditLedger.races auditLedger.pages getMediaTaskCharges`.split(/\s+/)
 /** What sends libSQL no statement of another form than the files that run there, each request of which is dear. */
 const SLOW_ON_LIBSQL =
-  `activeStatuses aiTasks.refusals balanceLow chargeMediaTask.refusals createMediaTask.refusals events grantCreditsForUser
-  jsonValues lifecycle limits.races log ownCharges quoteCredits refundPolicy settle.app settle.races settleOver
-  stockApp.tables updateMediaTaskById.refusals`.split(/\s+/)
+  `activeStatuses aiTasks.refusals balanceLow chargeMediaTask.refusals close columnNames createMediaTask.columns
+  createMediaTask.refusals events getCredits getStatement grantCreditsForUser jest jsonValues lifecycle
+  limits.races log ownCharges ownColumns quoteCredits realDatabase realDatabase.rows refundPolicy replay.app
+  settle.app settle.races settle.rows settleOver stockApp.tables updateMediaTaskById.refusals`.split(/\s+/)
 /** Of the command line, and of the pages' examples, which have one code for all storages. */
 const COMMANDS_ON_SERVERS = IS_FULL ? ['cli/**/*', 'docs/**/*'] : ['cli/commands']
 
