@@ -38,7 +38,8 @@ function typeCast(field) {
 }
 
 /** Makes the session read the SQL of the tests, which PostgreSQL and SQLite read too. */
-const SESSION = `SET SESSION autocommit = 1, sql_mode = CONCAT(@@sql_mode, ',PIPES_AS_CONCAT');
+const SESSION = `SET SESSION TRANSACTION READ WRITE;
+  SET SESSION autocommit = 1, completion_type = 0, sql_select_limit = ~0, sql_big_selects = 1, sql_mode = CONCAT(@@sql_mode, ',PIPES_AS_CONCAT');
   /*M! SET SESSION max_recursive_iterations = 1000000 */`
 
 /** A client with one connection, so that a transaction can be several calls. */

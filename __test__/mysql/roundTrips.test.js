@@ -37,6 +37,15 @@ test('a charge that needs more grants than the first read takes one more round t
   expect(JSON.parse(charge.consumedDetail)).toHaveLength(65)
 })
 
+test('a user who seems to have nothing is looked at twice, as MariaDB may interrupt the first read silently', async () => {
+  const { proxy, credits } = await warm(20)
+  await credits.consumeCredits({ userId: 'u', credits: 10 })
+  proxy.resetRoundTrips()
+  const refused = credits.consumeCredits({ userId: 'u', credits: 1 })
+  await expect(refused).rejects.toMatchObject({ code: 'INSUFFICIENT_CREDITS', available: 0 })
+  expect(proxy.roundTrips().total).toBe(2)
+})
+
 test('concurrent calls share round trips', async () => {
   const database = await TestDatabase.fresh()
   const users = await addUsers(database, 20)

@@ -65,6 +65,19 @@ describeWithMariadb('the ledger works the same', () => {
     await goesRight(await server.database())
   })
 
+  test('with sessions that limit rows and joins, chain transactions and only read', async () => {
+    await server.admin(
+      'SET GLOBAL sql_select_limit = 2, completion_type = 1, max_join_size = 1, sql_big_selects = 0, tx_read_only = 1',
+    )
+    try {
+      await goesRight(await server.database())
+    } finally {
+      await server.admin(
+        'SET GLOBAL sql_select_limit = DEFAULT, completion_type = 0, max_join_size = DEFAULT, sql_big_selects = 1, tx_read_only = 0',
+      )
+    }
+  })
+
   test('with sessions in latin1', async () => {
     await server.admin(
       `SET GLOBAL autocommit = 1, character_set_client = latin1, character_set_results = latin1`,

@@ -5,6 +5,7 @@
  * first read. A call decides by the current rows.
  */
 
+const mysql = require('mysql2/promise')
 const { TestDatabase, aiTask, task } = require('../helpers/database')
 const { atOnce, counted, staysSound } = require('../helpers/calls')
 const { until } = require('../helpers/callers')
@@ -238,4 +239,21 @@ test('a changed table is detected within a second, and a column that each update
   const began = Date.now()
   await until(charged, 'the table is looked at')
   expect(Date.now() - began).toBeLessThan(30_000)
+})
+
+describe('a connection that does not transfer every character', () => {
+  test.each(['utf8', 'latin1', 'gbk'])('in %s is refused, and nothing is written', async (charset) => {
+    const client = await mysql.createConnection({ uri: database.url, charset })
+    const before = await database.everything()
+    try {
+      await client.query(`SET NAMES ${charset}`)
+      await client.beginTransaction()
+      const refused = within(client).consumeCredits(charge(1, { metadata: { title: '\u{1f3ac}' } }))
+      await expect(refused).rejects.toMatchObject({ code: 'TRANSACTION_NOT_SUPPORTED', field: 'tx' })
+      await client.commit()
+    } finally {
+      await client.end()
+    }
+    expect(await database.everything()).toEqual(before)
+  })
 })

@@ -135,9 +135,9 @@ impl Error {
             Self::UnknownField { .. } => Code::UnknownField,
             Self::MissingField { .. } => Code::MissingField,
             Self::ReadOnlyField { .. } => Code::ReadOnlyField,
-            Self::TransactionNotSupported { .. } | Self::OldSnapshot { .. } => {
-                Code::TransactionNotSupported
-            }
+            Self::TransactionNotSupported { .. }
+            | Self::LossyConnection { .. }
+            | Self::OldSnapshot { .. } => Code::TransactionNotSupported,
             Self::UserNotFound { .. } => Code::UserNotFound,
             Self::TaskExists { .. } => Code::TaskExists,
             Self::CreditExists { .. } => Code::CreditExists,
@@ -277,7 +277,9 @@ impl Error {
             Self::FreeTrialUsedUp { used, limit } => {
                 vec![("used", Detail::Number(*used)), ("limit", Detail::Number(*limit))]
             }
-            Self::TransactionNotSupported { .. } => vec![("field", text("tx"))],
+            Self::TransactionNotSupported { .. } | Self::LossyConnection { .. } => {
+                vec![("field", text("tx"))]
+            }
             Self::OldSnapshot { option, .. } => vec![("field", text(option))],
             Self::TaskStateConflict { task_id, status, .. } => {
                 vec![("taskId", text(task_id)), ("status", text(status))]

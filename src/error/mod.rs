@@ -103,6 +103,15 @@ pub enum Error {
         /// The function's name.
         function: &'static str,
     },
+    /// The app's connection does not transfer every character.
+    #[error(
+        "the transaction's connection uses {encoding} (character_set_results), which replaces some characters by ?; \
+         nothing was written. Connect with utf8mb4, mysql2's default: leave charset out"
+    )]
+    LossyConnection {
+        /// The encoding of what the server sends.
+        encoding: String,
+    },
     /// A call that counts rows or depends on all of them, in a transaction with a snapshot older than the call.
     #[error(
         "{option} can't be kept at {isolation}, where a transaction does not see rows written after it began; nothing was \

@@ -134,11 +134,14 @@ impl Table {
         Ok(())
     }
 
-    /// Rejects times that their columns can't hold. Options may put a plan's times far in the future.
-    pub fn check_times(&self, fields: &Fields) -> Result<()> {
-        let is_time = |(_, value): &(&str, &Value)| matches!(value, Value::TimeMs(_));
-        let mut times = fields.iter().filter(is_time);
-        times.try_for_each(|(key, value)| self.check_value(self.column(key)?, value))
+    /// Rejects planned values that their columns can't hold: times, which options may put far in the future, and
+    /// the list of draws of a charge on very many grants.
+    pub fn check_planned(&self, fields: &Fields) -> Result<()> {
+        let is_computed = |(key, value): &(&str, &Value)| {
+            matches!(value, Value::TimeMs(_)) || *key == "consumedDetail"
+        };
+        let mut computed = fields.iter().filter(is_computed);
+        computed.try_for_each(|(key, value)| self.check_value(self.column(key)?, value))
     }
 
     /// The fields of a row that must be written in any case: texts and JSON that do not fit are shortened or

@@ -110,6 +110,8 @@ impl managed::Manager for Manager {
 fn opening(is_mariadb: bool, options: &Options) -> String {
     // Values that do not fit a column are errors instead of being truncated.
     const STRICT: &str = "STRICT_ALL_TABLES,STRICT_TRANS_TABLES,NO_ENGINE_SUBSTITUTION";
+    // What the server takes for no limit.
+    const ALL_ROWS: u64 = u64::MAX;
     let timeout_ms = options.statement_timeout.as_millis();
     let timeout = match is_mariadb {
         true => format!("max_statement_time = {}.{:03}", timeout_ms / 1000, timeout_ms % 1000),
@@ -117,7 +119,9 @@ fn opening(is_mariadb: bool, options: &Options) -> String {
         false => format!("max_execution_time = {timeout_ms}"),
     };
     format!(
-        "SET NAMES utf8mb4; SET SESSION autocommit = 1, sql_mode = '{STRICT}', {timeout}, {}, {}; \
+        "SET NAMES utf8mb4; SET SESSION TRANSACTION READ WRITE; \
+         SET SESSION autocommit = 1, completion_type = 0, sql_select_limit = {ALL_ROWS}, sql_big_selects = 1, \
+         sql_mode = '{STRICT}', {timeout}, {}, {}; \
          SELECT @@max_allowed_packet, @@GLOBAL.read_only; \
          SHOW VARIABLES LIKE 'wsrep_on'",
         lock_timeout(options.lock_seconds()),

@@ -48,8 +48,12 @@ const FRESH: Duration = Duration::from_secs(1);
 /// The code of a duplicate key.
 const TAKEN: &str = "1062";
 
-/// Identifies a database and its server.
-const WHERE: &str = "SELECT CONCAT_WS('|', DATABASE(), CURRENT_USER(), @@hostname, @@port, @@server_id, @@datadir), VERSION()";
+/// Identifies a database and its server, and names the encoding of the connection.
+const WHERE: &str = "SELECT CONCAT_WS('|', DATABASE(), CURRENT_USER(), @@hostname, @@port, @@server_id, @@datadir), VERSION(), \
+                     COALESCE(@@character_set_results, 'binary')";
+
+/// Encodings in which all characters arrive; in any other the server replaces some by `?`.
+const LOSSLESS: [&str; 2] = ["utf8mb4", "binary"];
 
 fn known() -> MutexGuard<'static, Known> {
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner)
@@ -71,7 +75,10 @@ impl Transaction {
         let replies = ask(exchange, vec![as_json(WHERE, false)], doing).await?;
         let [row] = replies.first().map_or(&[][..], Vec::as_slice) else { return Err(odd(doing)) };
         let text = |at| get::<String>(row, at).map_err(|_| odd(doing));
-        let (mark, version) = (text(0)?, text(1)?);
+        let (mark, version, encoding) = (text(0)?, text(1)?, text(2)?);
+        if !LOSSLESS.contains(&encoding.as_str()) {
+            return Err(Error::LossyConnection { encoding }.into());
+        }
         let found = known().get(&mark).cloned();
         if let Some(found) = found.filter(|found| or_known && found.at.elapsed() < FRESH) {
             return Ok(Self::with(exchange, found.tables, false));

@@ -38,7 +38,7 @@ pub(super) fn write_plans(tables: &Tables, plans: &[&Plan], now_ms: i64) -> Answ
     for group in groups(plans.iter().flat_map(|plan| &plan.rows)) {
         let table = tables.table(group[0].table)?;
         for row in &group {
-            table.check_times(&row.fields)?;
+            table.check_planned(&row.fields)?;
         }
         match group[0].verb {
             Verb::Insert => {

@@ -19,9 +19,11 @@ pub(super) async fn complete<W: Wire>(
     now_ms: i64,
 ) -> Answer<()> {
     let few = usize::try_from(FEW).unwrap_or_default();
-    // All grants have been read under the lock, unless there are more, or newer ones than the snapshot has.
+    // All grants have been read under the lock, unless there are more, or newer ones than the snapshot has. None at
+    // all may be wrong: MariaDB 10.11 can answer a SELECT with a LIMIT that it interrupts with no rows and no error.
     let are_all = |user_id: &str| {
-        W::SEES_NOW && facts.grants.get(user_id).is_none_or(|grants| grants.len() < few)
+        let found = facts.grants.get(user_id).map_or(0, Vec::len);
+        W::SEES_NOW && (1..few).contains(&found)
     };
     let not_all: BTreeMap<&str, i64> = wanted
         .iter()
