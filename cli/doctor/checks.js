@@ -321,7 +321,7 @@ function mysql({ diagnostics, database: { place }, connections }) {
     ...most(connections),
     durabilityOnMysql(durability, LOCAL.test(place)),
     ...privileges(diagnostics),
-    encryption(encrypted, place, 'add ?ssl-mode=REQUIRED'),
+    encryption(encrypted, place, 'add ?ssl={"rejectUnauthorized":true}, which mysql2 reads too'),
   ]
 }
 
