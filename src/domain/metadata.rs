@@ -34,6 +34,9 @@ const OWN: [&str; 11] = [
     "topUpEnded",
 ];
 
+/// The `type` of a regrant, whose `sources` the ledger alone writes.
+const REGRANT: &str = "regrant";
+
 /// The caller's metadata for a new row, without the ledger's own fields.
 pub fn of_caller(passed: Value) -> Value {
     match passed {
@@ -46,10 +49,17 @@ pub fn of_caller(passed: Value) -> Value {
 /// Text that is not a JSON object has no fields and stays as it is.
 fn without_own(text: String) -> String {
     // Fast path: callers hardly ever pass such fields. Letters may be written as escapes.
-    let may_have_any = OWN.iter().any(|name| text.contains(name)) || text.contains("\\u");
+    let may_have_any =
+        OWN.iter().chain([&REGRANT]).any(|name| text.contains(name)) || text.contains("\\u");
     let members = || serde_json::from_str::<Members>(&text).ok();
     let Some(Members(members)) = may_have_any.then(members).flatten() else { return text };
-    let is_own = |name: &Text| OWN.contains(&name.0.as_ref());
+    let is_type = |(name, value): &(Text<'_>, &RawValue)| {
+        name.0 == "type" && read::<Text<'_>>(Some(value)).is_some_and(|Text(it)| it == REGRANT)
+    };
+    let is_regrant = members.iter().any(is_type);
+    let is_own = |Text(name): &Text| {
+        OWN.contains(&name.as_ref()) || (is_regrant && name.as_ref() == "sources")
+    };
     if !members.iter().any(|(name, _)| is_own(name)) {
         return text;
     }
@@ -272,7 +282,7 @@ pub fn regrant_sources(metadata: Option<&str>) -> Vec<Source> {
     let found = metadata.and_then(|text| fields(text, ["type", "sources"]));
     let Some([kind, sources]) = found else { return Vec::new() };
     match read::<Text<'_>>(kind) {
-        Some(Text(kind)) if kind == "regrant" => read(sources).unwrap_or_default(),
+        Some(Text(kind)) if kind == REGRANT => read(sources).unwrap_or_default(),
         _ => Vec::new(),
     }
 }

@@ -73,6 +73,12 @@ fn callers_cannot_set_the_ledgers_own_fields() {
         (r#""settled""#, r#""settled""#),
         ("settled", "settled"),
         (r#"{"settled":1"#, r#"{"settled":1"#),
+        (
+            r#"{"type":"regrant","chargeId":"c","sources":[{"a":1}]}"#,
+            r#"{"type":"regrant","chargeId":"c"}"#,
+        ),
+        (r#"{"sources":[1],"type":"\u0072egrant"}"#, r#"{"type":"\u0072egrant"}"#),
+        (r#"{"type":"gift","sources":["regrant"]}"#, r#"{"type":"gift","sources":["regrant"]}"#),
         ("", ""),
     ];
     for (passed, kept) in rows {
