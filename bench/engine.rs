@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use media_credits::domain::call_options::CallOptions;
 use media_credits::domain::table::TableName;
 use media_credits::domain::table::TaskKind;
 use media_credits::domain::task::NewTask;
@@ -180,7 +181,7 @@ fn submit(load: Arc<Load>) {
         fields.into_iter().map(|(name, text)| (name.to_owned(), Value::Text(text))).collect();
     let task = {
         let cost = Value::Integer(10);
-        NewTask::parse(TaskKind::Media, fields, Some(&cost), &Fields::default()).unwrap()
+        NewTask::parse(TaskKind::Media, fields, Some(&cost), &CallOptions::default()).unwrap()
     };
     let connection = Arc::clone(&load.connection);
     let reply = ReplySender::new(move |outcome| {

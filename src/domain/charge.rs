@@ -1,7 +1,9 @@
 //! Planning a charge: how many credits are drawn from which grants, and the charge's row.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::call_options::CallOptions;
 use super::credits::Credits;
 use super::detail::{Draw, WrittenDraw, parse_detail, write_detail};
 use super::grant::{Grant, total_remaining};
@@ -114,7 +116,7 @@ impl ChargeRequest {
     }
 
     /// Parses the parameters and options of `consumeCredits`.
-    pub fn parse(fields: &Fields, options: &Fields) -> Result<Self> {
+    pub fn parse(fields: &Fields, options: &CallOptions) -> Result<Self> {
         const DESCRIBED: [(&str, &str); 3] = [
             // parameter, column
             ("scene", "transactionScene"),
@@ -143,8 +145,8 @@ impl ChargeRequest {
             transaction_no: fields.optional_id("transactionNo")?,
             described,
             own,
-            paying: Paying::parse(options)?,
-            limits: Limits::default(),
+            paying: options.paying()?,
+            limits: Arc::clone(&options.limits),
             replay: options::replay(options, "transactionNo", fields)?,
         })
     }

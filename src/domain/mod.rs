@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod books;
 pub mod calendar;
+pub mod call_options;
 pub mod charge;
 pub mod column;
 pub mod credits;

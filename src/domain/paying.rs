@@ -179,11 +179,6 @@ pub struct Paying {
 }
 
 impl Paying {
-    /// Parses a call's options. The draw order is set on the connection.
-    pub fn parse(options: &Fields) -> Result<Self> {
-        Ok(Self { scenes: Scenes::parse(options)?, order: DrawOrder::default() })
-    }
-
     /// Whether all grants may pay, in the default order.
     pub fn is_plain(&self) -> bool {
         self.takes_all() && self.order.is_default()
@@ -281,7 +276,9 @@ mod tests {
             let given = [("scenes", only), ("exceptScenes", except)];
             let options: Fields =
                 given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
-            let chosen = Paying::parse(&options).map(|paying| ids(&paying.choose(&grants())));
+            let paying = |scenes| Paying { scenes, order: DrawOrder::default() };
+            let chosen =
+                Scenes::parse(&options).map(|scenes| ids(&paying(scenes).choose(&grants())));
             let chosen = chosen.map_err(|error| error.code());
             assert_eq!(chosen.as_deref(), expected.as_ref().map(|it| *it), "{options:?}");
         }

@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn credits() -> Result<()> {
-        let charge = ChargeRequest::parse(&key(&[]), &replay())?;
+        let charge = ChargeRequest::parse(&key(&[]), &replay().into())?;
         let grant = NewGrant::parse(key(&[]), &replay())?;
         let (conflict, same) = (Err("IDEMPOTENCY_CONFLICT"), Ok(()));
         let rows = [
@@ -170,7 +170,7 @@ mod tests {
         for (cost, user_id, charges, code) in rows {
             let fields = [("id", text("t")), ("userId", text("u"))].into_iter().collect();
             let cost = Value::Integer(cost);
-            let task = NewTask::parse(TaskKind::Media, fields, Some(&cost), &replay())?;
+            let task = NewTask::parse(TaskKind::Media, fields, Some(&cost), &replay().into())?;
             let charges: Vec<Charge> = charges
                 .iter()
                 .map(|(credits, metadata)| Charge {

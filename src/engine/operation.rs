@@ -1,16 +1,13 @@
 //! The requests that a caller can make.
 
-use std::sync::Arc;
-
 use crate::domain::charge::ChargeRequest;
 use crate::domain::credits::Credits;
 use crate::domain::expiring::ExpiringQuery;
 use crate::domain::grant::NewGrant;
-use crate::domain::paying::{DrawOrder, Paying};
+use crate::domain::paying::Paying;
 use crate::domain::renewal::{Extension, Renewal};
 use crate::domain::revocation::{Restoration, Revocation};
 use crate::domain::settle::Settlement;
-use crate::domain::spending::Limits;
 use crate::domain::statement::Query;
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::task::{NewTask, StepCharge, TaskPatch};
@@ -68,48 +65,6 @@ pub enum Write {
     Repair(Vec<String>),
 }
 
-impl Operation {
-    /// The same request, with these spending limits.
-    pub fn within_limits(mut self, limits: &Limits) -> Self {
-        let all: Vec<&mut Limits> = match &mut self {
-            Self::Write(Write::Charge(request)) => request.limits_mut().into_iter().collect(),
-            Self::Write(Write::AtomicBatch(requests)) => {
-                requests.iter_mut().filter_map(Charging::limits_mut).collect()
-            }
-            Self::Write(Write::StepCharge(step)) => vec![&mut step.limits],
-            _ => Vec::new(),
-        };
-        all.into_iter().for_each(|own| *own = Arc::clone(limits));
-        self
-    }
-
-    /// The same request, with this draw order.
-    pub fn in_draw_order(mut self, order: &DrawOrder) -> Self {
-        let paying: Vec<&mut Paying> = match &mut self {
-            _ if order.is_default() => Vec::new(),
-            Self::Write(
-                Write::Revoke(Revocation { order: own, .. })
-                | Write::Restore(Restoration { order: own, .. }),
-            ) => {
-                *own = order.clone();
-                Vec::new()
-            }
-            Self::Write(Write::Charge(request)) => request.paying_mut().into_iter().collect(),
-            Self::Write(Write::AtomicBatch(requests)) => {
-                requests.iter_mut().filter_map(Charging::paying_mut).collect()
-            }
-            Self::Write(Write::StepCharge(step)) => vec![&mut step.paying],
-            Self::Write(Write::Settle(settlement)) => vec![&mut settlement.paying],
-            Self::Read(Read::OfUser(_, UserRead::Balance(paying) | UserRead::Quote(_, paying))) => {
-                vec![paying]
-            }
-            _ => Vec::new(),
-        };
-        paying.into_iter().for_each(|paying| paying.order = order.clone());
-        self
-    }
-}
-
 #[cfg(feature = "postgres")]
 impl Operation {
     /// The option or function that depends on rows which are not locked, such as a sum, if there is one.
@@ -162,20 +117,6 @@ impl Charging {
     /// The `transaction_no` that the caller chose.
     pub fn transaction_no(&self) -> Option<&str> {
         self.charge().and_then(|charge| charge.transaction_no.as_deref())
-    }
-
-    fn limits_mut(&mut self) -> Option<&mut Limits> {
-        match self {
-            Self::Task(task) => task.charge.as_mut().map(|charge| &mut charge.limits),
-            Self::Consume(request) => Some(&mut request.limits),
-        }
-    }
-
-    fn paying_mut(&mut self) -> Option<&mut Paying> {
-        match self {
-            Self::Task(task) => task.charge.as_mut().map(|charge| &mut charge.paying),
-            Self::Consume(request) => Some(&mut request.paying),
-        }
     }
 
     /// The charge; `None` if it is free.

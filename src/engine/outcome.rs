@@ -82,6 +82,21 @@ pub enum Outcome {
     Stats(Json),
 }
 
+impl Outcome {
+    /// The row, of an outcome that is one row.
+    pub fn row(&self) -> Option<&Row> {
+        match self {
+            Self::Row(row) | Self::TopUp { row, .. } => row.as_ref(),
+            Self::Replayed(row)
+            | Self::Updated(row, _)
+            | Self::Settled(row, _)
+            | Self::Extended(row, _)
+            | Self::Renewed(row, _) => Some(row),
+            _ => None,
+        }
+    }
+}
+
 /// The audit of a page of users.
 #[derive(Debug, Clone)]
 pub struct Audited {

@@ -75,7 +75,7 @@ async fn read_of_user(
             let (rows, total) = store.task_history(user_id, *page).await?;
             Ok(Outcome::Page(rows, total, *page))
         }
-        UserRead::BalanceTotal(paying) if paying.is_plain() => {
+        UserRead::BalanceTotal(paying) if paying.takes_all() => {
             store.balance(user_id, now_ms).await.map(Outcome::Number)
         }
         UserRead::BalanceTotal(paying) => {

@@ -1,7 +1,9 @@
 //! A call's arguments, as JSON text.
 
 use super::wire::Argument;
-use crate::domain::spending::{Limit, Limits, MOST_LIMITS, no_list};
+use crate::domain::call_options::CallOptions;
+use crate::domain::paying::DrawOrder;
+use crate::domain::spending::{Limit, MOST_LIMITS, no_list};
 use crate::domain::value::{Fields, Value, check_id};
 use crate::error::{Error, Result};
 
@@ -11,17 +13,22 @@ pub(super) struct Arguments {
     pub(super) function: &'static str,
     rest: std::vec::IntoIter<Argument>,
     user_by_number: Option<Error>,
-    limits: Limits,
+    /// The connection's draw order.
+    pub(super) draw_order: DrawOrder,
 }
 
 impl Arguments {
     /// Parses the JSON text of an array.
-    pub(super) fn read(function: &'static str, arguments: &str) -> Result<Self> {
+    pub(super) fn read(
+        function: &'static str,
+        arguments: &str,
+        draw_order: &DrawOrder,
+    ) -> Result<Self> {
         let mut arguments: Vec<Argument> = serde_json::from_str(arguments)
             .map_err(|error| Error::Internal(format!("{function}: {error}")))?;
         let user_by_number = take_numbers(&mut arguments);
-        let (rest, limits) = (arguments.into_iter(), Limits::default());
-        Ok(Self { function, rest, user_by_number, limits })
+        let (rest, draw_order) = (arguments.into_iter(), draw_order.clone());
+        Ok(Self { function, rest, user_by_number, draw_order })
     }
 
     pub(super) fn next(&mut self) -> Argument {
@@ -71,18 +78,14 @@ impl Arguments {
     }
 
     /// The options, the last argument of most functions.
-    pub(super) fn options(&mut self) -> Result<Fields> {
-        if let Some(Argument::Fields(fields)) = self.rest.as_mut_slice().first_mut()
-            && let Some(limits) = take_limits(fields)
-        {
-            self.limits = limits?.into();
-        }
-        self.optional_fields(&format!("{}(options)", self.function))
-    }
-
-    /// The limits in the options.
-    pub(super) fn limits(&self) -> &Limits {
-        &self.limits
+    pub(super) fn options(&mut self) -> Result<CallOptions> {
+        let limits = match self.rest.as_mut_slice().first_mut() {
+            Some(Argument::Fields(fields)) => take_limits(fields).transpose()?,
+            _ => None,
+        };
+        let passed = self.optional_fields(&format!("{}(options)", self.function))?;
+        let (limits, draw_order) = (limits.unwrap_or_default().into(), self.draw_order.clone());
+        Ok(CallOptions { passed, limits, draw_order })
     }
 
     /// Rejects arguments that this version does not know: an ignored option could go unnoticed.

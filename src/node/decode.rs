@@ -3,6 +3,7 @@
 use super::arguments::Arguments;
 use super::lists::from_url;
 use super::wire::Argument;
+use crate::domain::call_options::CallOptions;
 use crate::domain::options::{RefundPolicy, count, flag, statuses};
 use crate::domain::paying::{DrawOrder, Paying, Scenes};
 use crate::domain::settle::Settlement;
@@ -59,14 +60,14 @@ impl Arguments {
     pub(super) fn paying(&mut self) -> Result<Paying> {
         let options = self.options()?;
         options.only(self.function, &Scenes::NAMES)?;
-        Paying::parse(&options)
+        options.paying()
     }
 
     /// The requests of an atomic batch, and their options.
     pub(super) fn atomic_batch(
         &mut self,
         check_options: impl Fn(&Fields) -> Result<()>,
-        request: impl Fn(Argument, &Fields) -> Result<Charging>,
+        request: impl Fn(Argument, &CallOptions) -> Result<Charging>,
     ) -> Result<Write> {
         const MOST: usize = 500;
         let function = self.function;

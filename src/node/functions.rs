@@ -125,7 +125,8 @@ const FUNCTIONS: &[(&str, Asks)] = &[
         "createCredit",
         Writes(|arguments, _| {
             let grant = arguments.fields("newCredit")?;
-            NewGrant::parse(grant, &arguments.options()?).map(Write::Grant)
+            let options = arguments.options()?;
+            NewGrant::parse(grant, &options).map(Write::Grant)
         }),
     ),
     (
@@ -163,7 +164,7 @@ const FUNCTIONS: &[(&str, Asks)] = &[
         Writes(|arguments, _| {
             let transaction_no = arguments.id("transactionNo")?;
             let target = arguments.optional_fields("restoreGrants(target)")?;
-            Restoration::parse(transaction_no, &target).map(Write::Restore)
+            Restoration::parse(transaction_no, &target, &arguments.draw_order).map(Write::Restore)
         }),
     ),
     ("findMediaTaskById", Reads(|arguments, _| find(Tasks(Media), arguments))),
@@ -295,7 +296,7 @@ impl Function {
 
     /// Decodes a call's arguments. `defaults` are the connection's.
     pub(super) fn read(self, arguments: &str, defaults: &Defaults) -> Result<Call> {
-        let mut arguments = Arguments::read(self.name(), arguments)?;
+        let mut arguments = Arguments::read(self.name(), arguments, &defaults.draw_order)?;
         let operation = match FUNCTIONS[self.0].1 {
             Writes(read) => read(&mut arguments, defaults).map(Operation::Write),
             Reads(read) => read(&mut arguments, defaults).map(Operation::Read),
@@ -306,8 +307,6 @@ impl Function {
             Other(read) => read(&mut arguments, defaults),
         }?;
         arguments.nothing_left()?;
-        let operation =
-            operation.in_draw_order(&defaults.draw_order).within_limits(arguments.limits());
         Ok(Call { operation, user_by_number: arguments.user_by_number() })
     }
 }

@@ -119,11 +119,6 @@ const LONG: usize = 256 * 1024;
 /// Whether a reply may be long, or take long to encode.
 fn is_long(outcome: &Outcome) -> bool {
     match outcome {
-        Outcome::Row(Some(row))
-        | Outcome::Replayed(row)
-        | Outcome::Updated(row, _)
-        | Outcome::Extended(row, _)
-        | Outcome::Settled(row, _) => row.text_bytes() > LONG,
         Outcome::All(outcomes) => outcomes.iter().any(is_long),
         Outcome::Done
         | Outcome::Bool(_)
@@ -131,7 +126,7 @@ fn is_long(outcome: &Outcome) -> bool {
         | Outcome::Row(None)
         | Outcome::Diagnostics(_)
         | Outcome::Stats(_) => false,
-        _ => true,
+        other => other.row().is_none_or(|row| row.text_bytes() > LONG),
     }
 }
 

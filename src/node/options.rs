@@ -68,7 +68,8 @@ pub(super) struct ConnectOptions {
 
 /// Parses `connect`'s arguments.
 pub(super) fn read(arguments: &str, environment: &Environment) -> Result<ConnectOptions> {
-    let options = Arguments::read("connect", arguments)?.fields("connect(options)")?;
+    let mut arguments = Arguments::read("connect", arguments, &DrawOrder::default())?;
+    let options = arguments.fields("connect(options)")?;
     options.only("connect", &OPTIONS)?;
     let (url, provider) = match options.get("url") {
         None => (&environment.url, environment.provider.as_str()),

@@ -1,5 +1,6 @@
 //! The requests of the tests of a failing disk.
 
+use media_credits::domain::call_options::CallOptions;
 use media_credits::domain::charge::ChargeRequest;
 use media_credits::domain::grant::NewGrant;
 use media_credits::domain::value::{Fields, Value};
@@ -33,7 +34,7 @@ impl Request {
                     ("credits", Value::Integer(credits)),
                     ("transactionNo", text(number)),
                 ];
-                let request = ChargeRequest::parse(&fields(&parameters), &Fields::default());
+                let request = ChargeRequest::parse(&fields(&parameters), &CallOptions::default());
                 Write::Charge(Charging::Consume(request.unwrap()))
             }
             Self::Grant { id, credits } => {

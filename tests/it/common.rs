@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use media_credits::domain::call_options::CallOptions;
 use media_credits::domain::charge::ChargeRequest;
 use media_credits::domain::grant::NewGrant;
 use media_credits::domain::options::RefundPolicy;
@@ -82,7 +83,7 @@ pub(crate) fn grant(user: &str, credits: i64, expires_at_ms: Option<i64>) -> Wri
 
 pub(crate) fn consume(user: &str, credits: i64) -> Write {
     let parameters = [("userId", text(user)), ("credits", Value::Integer(credits))];
-    let request = ChargeRequest::parse(&fields(&parameters), &Fields::default());
+    let request = ChargeRequest::parse(&fields(&parameters), &CallOptions::default());
     Write::Charge(Charging::Consume(request.expect("a charge")))
 }
 
@@ -98,7 +99,8 @@ pub(crate) fn new_task(id: &str, user: &str, cost: i64, options: &Fields) -> Cha
         ("platform", text("youtube")),
         ("videoUrl", text("https://youtu.be/x")),
     ];
-    let task = NewTask::parse(Media, fields(&task), Some(&Value::Integer(cost)), options);
+    let options = options.clone().into();
+    let task = NewTask::parse(Media, fields(&task), Some(&Value::Integer(cost)), &options);
     Charging::Task(task.expect("a task"))
 }
 

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use media_credits::domain::call_options::CallOptions;
 use media_credits::domain::paying::{DrawOrder, Paying};
 use media_credits::domain::plan::Verb;
 use media_credits::domain::renewal::Renewal;
@@ -101,7 +102,7 @@ impl World {
         if let Some(total) = total {
             options.set("total", Value::Integer(total));
         }
-        let call = Revocation::parse(&target(), &options).unwrap();
+        let call = Revocation::parse(&target(), &options.into()).unwrap();
         standing(self.write(&Write::Revoke(call)).unwrap())
     }
 
@@ -110,7 +111,9 @@ impl World {
             Revoked(total) => drop(self.revoke(&format!("refund-{total}"), Some(total))),
             Disputed => drop(self.revoke("dispute", None)),
             Won => {
-                let call = Restoration::parse("dispute".to_owned(), &target()).unwrap();
+                let call =
+                    Restoration::parse("dispute".to_owned(), &target(), &DrawOrder::default())
+                        .unwrap();
                 self.write(&Write::Restore(call)).unwrap();
             }
             Failed(task) => {
@@ -300,11 +303,12 @@ fn credits_that_a_renewal_wrote_off_are_not_claimed_again() {
 fn restored_credits_expire_when_the_renewal_ends_them() {
     let mut world = World::new(&[60, 40], &[], false);
     let target = || fields(&[("creditId", text("own-0"))]);
-    let call = Revocation::parse(&target(), &fields(&[("transactionNo", text("dispute"))]));
+    let options = fields(&[("transactionNo", text("dispute"))]);
+    let call = Revocation::parse(&target(), &options.into());
     world.write(&Write::Revoke(call.unwrap())).unwrap();
     world.renew();
     assert_eq!(world.balance(), 1000 + 5 + 30);
-    let call = Restoration::parse("dispute".to_owned(), &target()).unwrap();
+    let call = Restoration::parse("dispute".to_owned(), &target(), &DrawOrder::default()).unwrap();
     world.write(&Write::Restore(call)).unwrap();
     assert_eq!(world.balance(), 1000 + 5 + 30 + 60);
     for row in world.rows().iter().filter(|row| row.text("subscriptionNo") == Some("s")) {
@@ -322,9 +326,10 @@ fn recovered_credits_are_drawn_in_the_connections_order() {
     let scene = [("transactionScene", text("gift")), ("expiresAt", Value::Null)];
     change_row(&mut world.memory, Verb::Update, (Credit, "gift"), &scene).unwrap();
     let options = fields(&[("transactionNo", text("dispute")), ("recover", text("available"))]);
-    let mut call = Revocation::parse(&target(), &options).unwrap();
     let order = Value::Json("[{\"scenes\":[\"gift\"]}]".to_owned());
-    call.order = DrawOrder::parse(Some(&order)).unwrap();
+    let draw_order = DrawOrder::parse(Some(&order)).unwrap();
+    let options = CallOptions { draw_order, ..options.into() };
+    let call = Revocation::parse(&target(), &options).unwrap();
     world.write(&Write::Revoke(call)).unwrap();
     let left = |world: &mut World, id: &str| {
         let rows = world.rows();

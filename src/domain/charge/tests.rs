@@ -19,7 +19,7 @@ fn request(credits: i64) -> Result<ChargeRequest> {
         ("credits", Value::Integer(credits)),
         ("scene", Value::Text("payment".into())),
     ];
-    ChargeRequest::parse(&fields.into_iter().collect(), &Fields::default())
+    ChargeRequest::parse(&fields.into_iter().collect(), &CallOptions::default())
 }
 
 fn stamp(now_ms: i64) -> Stamp {
@@ -53,7 +53,7 @@ fn holds() -> Result<()> {
         fields.set("userId", Value::Text("u".into()));
         fields.set("credits", Value::Integer(3));
         fields.set("metadata", Value::Json(r#"{"a":1,"held":true}"#.into()));
-        let request = ChargeRequest::parse(&fields, &Fields::default());
+        let request = ChargeRequest::parse(&fields, &CallOptions::default());
         let plan = request.and_then(|it| plan_charge(&it, &taken(taken_no), stamp(5)));
         let row = plan.map(|plan| plan.rows[0].fields.clone()).map_err(|error| error.code());
         let told = row.as_ref().map(|row| (row.get("expiresAt"), row.get("metadata")));

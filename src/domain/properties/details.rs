@@ -12,6 +12,7 @@ use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
 use super::generators::{cases, edited, edits, json, number, text};
+use crate::domain::call_options::CallOptions;
 use crate::domain::charge::{Charge, ChargeFacts, ChargeRequest, plan_charge};
 use crate::domain::credits::Credits;
 use crate::domain::detail::WrittenDraw;
@@ -64,7 +65,8 @@ fn below(index: Index, bound: i64) -> i64 {
 
 fn consume(grants: &[Grant], credits: i64) -> Result<Charge> {
     let parameters = [("userId", Value::Text("u".into())), ("credits", Value::Integer(credits))];
-    let request = ChargeRequest::parse(&parameters.into_iter().collect(), &Fields::default())?;
+    let parameters = parameters.into_iter().collect();
+    let request = ChargeRequest::parse(&parameters, &CallOptions::default())?;
     let facts =
         ChargeFacts { user_exists: true, grants: grants.to_vec(), ..ChargeFacts::default() };
     let plan = plan_charge(&request, &facts, stamp())?;

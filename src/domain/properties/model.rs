@@ -4,6 +4,7 @@ use proptest::sample::Index;
 
 use super::steps::{Names, Step};
 use crate::domain::books::{Books, ChargeEntry, GrantEntry, TaskEntry, Times};
+use crate::domain::call_options::CallOptions;
 use crate::domain::charge::{Charge, ChargeFacts, ChargeRequest, plan_charge};
 use crate::domain::grant::{
     Grant, GrantFacts, NewGrant, is_withdrawn, plan_grant, total_remaining,
@@ -252,6 +253,7 @@ impl Tables {
         };
         let stamp = Stamp { ids, now_ms: self.now_ms };
         let (now_ms, none) = (self.now_ms, Fields::default());
+        let plain = CallOptions::default();
         let text = |text: &str| Value::Text(text.to_owned());
         let (plan, difference) = match step {
             Step::Wait { days } => {
@@ -280,7 +282,7 @@ impl Tables {
             Step::Consume { user, credits } => {
                 let fields =
                     [("userId", text(USERS[*user])), ("credits", Value::Integer(*credits))];
-                let request = ChargeRequest::parse(&fields.into_iter().collect(), &none)?;
+                let request = ChargeRequest::parse(&fields.into_iter().collect(), &plain)?;
                 (plan_charge(&request, &self.funds(USERS[*user]), stamp)?, None)
             }
             Step::Create { kind, id, user, cost, names } => {
@@ -294,7 +296,8 @@ impl Tables {
                     ("creditId", Value::text_or_null(names.map(|row| row.id.as_str()))),
                     ("costCredits", cost.clone()),
                 ];
-                let task = NewTask::parse(*kind, fields.into_iter().collect(), Some(&cost), &none)?;
+                let fields = fields.into_iter().collect();
+                let task = NewTask::parse(*kind, fields, Some(&cost), &plain)?;
                 let facts = NewTaskFacts {
                     task_exists: self.row(Tasks(*kind), &id).is_some(),
                     named_charge: names.map(Row::charge),
@@ -329,16 +332,16 @@ impl Tables {
                 let Some((kind, id, task)) = self.a_task(task) else { return Ok(None) };
                 let charge = [("credits", Value::Integer(*credits))].into_iter().collect();
                 let patch = status.iter().map(|status| ("status", text(status))).collect();
-                let step = task::StepCharge::parse((kind, id), &charge, patch, &none)?;
+                let step = task::StepCharge::parse((kind, id), &charge, patch, &plain)?;
                 (plan_step_charge(&step, &task, &self.funds(&task.user_id), stamp)?, None)
             }
             Step::Settle { task, credits, over, policy } => {
                 let Some((kind, id, task)) = self.a_task(task) else { return Ok(None) };
                 let credits = Value::Integer(*credits);
                 let over = ("over", text(if *over { "available" } else { "refuse" }));
-                let options = [over].into_iter().collect();
-                let settlement =
-                    Settlement::of_task((kind, id), Some(&credits), &options, *policy)?;
+                let options: Fields = [over].into_iter().collect();
+                let (id, options) = ((kind, id), options.into());
+                let settlement = Settlement::of_task(id, Some(&credits), &options, *policy)?;
                 self.settle(&settlement, Some(&task))?
             }
             Step::Refund { charge, credits, policy } => {

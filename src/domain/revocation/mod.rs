@@ -14,6 +14,7 @@ pub use self::balance::{Claims, Standing};
 use self::changes::{detail_of, plan_changes, total};
 pub use self::claims::{CHARGEBACK, Claim, ClaimRow, Held, State};
 pub use self::terms::Terms;
+use super::call_options::CallOptions;
 use super::credits::Credits;
 use super::paying::DrawOrder;
 use super::plan::{Plan, Stamp, Verb};
@@ -82,7 +83,7 @@ pub struct Revocation {
 
 impl Revocation {
     /// Parses the arguments of `revokeGrants`.
-    pub fn parse(target: &Fields, options: &Fields) -> Result<Self> {
+    pub fn parse(target: &Fields, options: &CallOptions) -> Result<Self> {
         options.only("revokeGrants", &["total", "reason", "transactionNo", "recover"])?;
         let total = match options.get("total") {
             None => None,
@@ -106,7 +107,7 @@ impl Revocation {
             reason: text("reason", "text without NUL characters")?,
             transaction_no: options.id("transactionNo")?,
             recovers,
-            order: DrawOrder::default(),
+            order: options.draw_order.clone(),
         })
     }
 }
@@ -129,10 +130,10 @@ pub struct Restoration {
 
 impl Restoration {
     /// Parses the arguments of `restoreGrants`.
-    pub fn parse(transaction_no: String, target: &Fields) -> Result<Self> {
+    pub fn parse(transaction_no: String, target: &Fields, order: &DrawOrder) -> Result<Self> {
         let is_given = target.iter().next().is_some();
         let target = is_given.then(|| Target::parse("restoreGrants", target)).transpose()?;
-        Ok(Self { transaction_no, target, order: DrawOrder::default() })
+        Ok(Self { transaction_no, target, order: order.clone() })
     }
 }
 

@@ -6,6 +6,7 @@ mod detail;
 mod tests;
 
 pub(super) use self::detail::Items;
+use super::call_options::CallOptions;
 use super::charge::{Charge, draw_as_far};
 use super::credits::Credits;
 use super::detail::WrittenDraw;
@@ -113,7 +114,7 @@ impl Settlement {
     pub fn of_task(
         (kind, id): (TaskKind, String),
         credits: Option<&Value>,
-        options: &Fields,
+        options: &CallOptions,
         policy: RefundPolicy,
     ) -> Result<Self> {
         let amount = Credits::parse_or_zero("finalCredits", credits)?;
@@ -124,7 +125,7 @@ impl Settlement {
     pub fn of_credits(
         id: String,
         credits: Option<&Value>,
-        options: &Fields,
+        options: &CallOptions,
         policy: RefundPolicy,
     ) -> Result<Self> {
         let amount = Credits::parse_or_zero("credits", credits)?;
@@ -134,12 +135,12 @@ impl Settlement {
     fn to_final(
         target: Target,
         credits: Option<Credits>,
-        options: &Fields,
+        options: &CallOptions,
         default: RefundPolicy,
     ) -> Result<Self> {
         let known = [&["over", "refundPolicy"][..], &Scenes::NAMES].concat();
         options.only("the options of a settlement", &known)?;
-        let paying = Paying::parse(options)?;
+        let paying = options.paying()?;
         let amount = Amount::Final(credits.map_or(0, Credits::get));
         let over = options::choice(options, "over", &["refuse", "available"])?;
         let over = if over == Some(1) { Over::Available } else { Over::Refuse };

@@ -20,19 +20,19 @@ fn charge(active: bool, credits: i64, detail: &str, metadata: Option<&str>) -> C
 fn last(credits: i64) -> Result<Settlement> {
     let (kind, id, policy) = (TaskKind::Media, "t".to_owned(), RefundPolicy::Source);
     let credits = Value::Integer(credits);
-    Settlement::of_task((kind, id), Some(&credits), &Fields::default(), policy)
+    Settlement::of_task((kind, id), Some(&credits), &CallOptions::default(), policy)
 }
 
 fn to(credits: i64) -> Result<Settlement> {
     let credits = Value::Integer(credits);
-    let (options, policy) = (Fields::default(), RefundPolicy::Source);
+    let (options, policy) = (CallOptions::default(), RefundPolicy::Source);
     Settlement::of_credits("c".to_owned(), Some(&credits), &options, policy)
 }
 
 fn over(credits: i64) -> Result<Settlement> {
-    let options = [("over", Value::Text("available".to_owned()))].into_iter().collect();
-    let credits = Value::Integer(credits);
-    Settlement::of_credits("c".to_owned(), Some(&credits), &options, RefundPolicy::Source)
+    let options: Fields = [("over", Value::Text("available".to_owned()))].into_iter().collect();
+    let (credits, policy) = (Value::Integer(credits), RefundPolicy::Source);
+    Settlement::of_credits("c".to_owned(), Some(&credits), &options.into(), policy)
 }
 
 fn back(credits: Option<i64>) -> Result<Settlement> {

@@ -1,18 +1,20 @@
 //! A new task, and the charge that pays for it.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde_json::json;
 
 use super::{FAILED, check_made_for, is_true, own_charge};
+use crate::domain::call_options::CallOptions;
 use crate::domain::charge::{Charge, ChargeFacts, ChargeRequest, plan_charge};
 use crate::domain::column::{Kind, in_form};
 use crate::domain::credits::Credits;
 use crate::domain::options;
 use crate::domain::own::Own;
-use crate::domain::paying::{Paying, Scenes};
+use crate::domain::paying::Scenes;
 use crate::domain::plan::{Plan, Stamp, Verb, set_times};
-use crate::domain::spending::{Limit, Limits};
+use crate::domain::spending::Limit;
 use crate::domain::table::{TableName, TaskKind};
 use crate::domain::value::{Fields, Value};
 use crate::error::{Error, Result};
@@ -46,7 +48,7 @@ impl NewTask {
         kind: TaskKind,
         mut fields: Fields,
         cost: Option<&Value>,
-        options: &Fields,
+        options: &CallOptions,
     ) -> Result<Self> {
         let function = Self::function(kind);
         options::without_transaction(function, &fields)?;
@@ -76,7 +78,7 @@ impl NewTask {
             });
         }
         let own = Own::option(function, options)?;
-        let paying = Paying::parse(options)?;
+        let paying = options.paying()?;
         let charge = cost.map(|credits| ChargeRequest {
             user_id: user_id.clone(),
             credits,
@@ -84,7 +86,7 @@ impl NewTask {
             described: describe(kind, &id, &fields),
             own,
             paying,
-            limits: Limits::default(),
+            limits: Arc::clone(&options.limits),
             replay: false,
         });
         let takes_trial = !failed && fields.get("isFreeTrial").is_some_and(is_true);

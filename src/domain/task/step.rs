@@ -1,7 +1,10 @@
 //! Further steps of a task, each with its own charge, such as a translation after an extraction.
 
+use std::sync::Arc;
+
 use super::patch::check_fixed;
 use super::{FAILED, TaskFacts};
+use crate::domain::call_options::CallOptions;
 use crate::domain::charge::{ChargeFacts, ChargeRequest, plan_charge};
 use crate::domain::credits::Credits;
 use crate::domain::metadata;
@@ -43,7 +46,7 @@ impl StepCharge {
         (kind, id): (TaskKind, String),
         charge: &Fields,
         patch: Fields,
-        options: &Fields,
+        options: &CallOptions,
     ) -> Result<Self> {
         let known = ["credits", "description", "scene", "metadata", "transactionNo"];
         let own = Own::beside(&known, "the charge for a step", charge)?;
@@ -84,8 +87,8 @@ impl StepCharge {
             own,
             fields: patch,
             guards: Guards::parse(options)?,
-            paying: Paying::parse(options)?,
-            limits: Limits::default(),
+            paying: options.paying()?,
+            limits: Arc::clone(&options.limits),
         })
     }
 

@@ -4,6 +4,7 @@ mod limits;
 mod patches;
 
 use super::*;
+use crate::domain::call_options::CallOptions;
 use crate::domain::charge::ChargeFacts;
 use crate::domain::options::RefundPolicy;
 use crate::domain::plan::{NewIds, Stamp};
@@ -15,7 +16,7 @@ use crate::domain::table::{
 };
 
 fn new_task(fields: Fields, cost: i64) -> Result<NewTask> {
-    NewTask::parse(Media, fields, Some(&Value::Integer(cost)), &Fields::default())
+    NewTask::parse(Media, fields, Some(&Value::Integer(cost)), &CallOptions::default())
 }
 
 fn patch(patched: Fields) -> Result<TaskPatch> {
@@ -90,7 +91,7 @@ fn new_tasks_as_passed() {
         for (name, value) in &added {
             task.set(name, value.clone());
         }
-        let parsed = NewTask::parse(Media, task, cost.as_ref(), &Fields::default());
+        let parsed = NewTask::parse(Media, task, cost.as_ref(), &CallOptions::default());
         assert_eq!(parsed.err().map(|error| error.code()), code, "{added:?} {cost:?}");
     }
 }
@@ -176,7 +177,7 @@ fn an_ai_tasks_charge_reads_as_the_apps() -> Result<()> {
         if let Some(cost) = cost {
             task.set("costCredits", cost);
         }
-        let parsed = NewTask::parse(Ai, task, None, &Fields::default());
+        let parsed = NewTask::parse(Ai, task, None, &CallOptions::default());
         let charge = parsed.map(|task| task.charge).map_err(|error| error.code());
         if let Ok(Some(charge)) = &charge {
             let described = fields(&[
@@ -264,7 +265,7 @@ fn steps() -> Result<()> {
             (Media, "t".into()),
             &fields(&charge),
             fields(&patched),
-            &Fields::default(),
+            &CallOptions::default(),
         )
         .and_then(|step| plan_step_charge(&step, &task(status, Some("old")), &funds, stamp(9)));
         let new_charge = planned.as_ref().map(|plan| {
@@ -286,8 +287,8 @@ fn guards_come_before_charges() -> Result<()> {
     assert_eq!(checked.err().map(|error| error.code()), Some("TASK_STATE_CONFLICT"));
 
     let charge = fields(&[("credits", Value::Integer(5))]);
-    let step =
-        StepCharge::parse((Media, "t".into()), &charge, Fields::default(), &fields(&options))?;
+    let (patch, options) = (Fields::default(), fields(&options).into());
+    let step = StepCharge::parse((Media, "t".into()), &charge, patch, &options)?;
     let checked = step.check(&task("completed", None));
     assert_eq!(checked.err().map(|error| error.code()), Some("TASK_STATE_CONFLICT"));
     Ok(())

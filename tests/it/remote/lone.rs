@@ -1,5 +1,6 @@
 //! A single request of each kind, with each kind of fault.
 
+use media_credits::domain::call_options::CallOptions;
 use media_credits::domain::grant::NewGrant;
 use media_credits::domain::options::RefundPolicy;
 use media_credits::domain::settle::Settlement;
@@ -37,14 +38,16 @@ fn keyed_grant() -> Write {
 fn step() -> Write {
     let charge = fields(&[("credits", Value::Integer(5))]);
     let patch = fields(&[("status", text("translating"))]);
-    let step = StepCharge::parse((Media, "old".to_owned()), &charge, patch, &Fields::default());
+    let step =
+        StepCharge::parse((Media, "old".to_owned()), &charge, patch, &CallOptions::default());
     Write::StepCharge(step.unwrap())
 }
 
 fn settlement() -> Write {
     let (task, credits) = ((Media, "old".to_owned()), Value::Integer(12));
     let policy = RefundPolicy::Source;
-    Write::Settle(Settlement::of_task(task, Some(&credits), &Fields::default(), policy).unwrap())
+    let options = CallOptions::default();
+    Write::Settle(Settlement::of_task(task, Some(&credits), &options, policy).unwrap())
 }
 
 fn atomic_batch() -> Write {

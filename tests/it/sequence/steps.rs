@@ -1,5 +1,6 @@
 //! The requests of an app, and other events. Charges and grants are picked from the existing ones.
 
+use media_credits::domain::call_options::CallOptions;
 use media_credits::domain::charge::ChargeRequest;
 use media_credits::domain::grant::NewGrant;
 use media_credits::domain::options::RefundPolicy;
@@ -217,7 +218,7 @@ impl Choice {
     }
 
     pub(super) fn paying(self) -> Paying {
-        Paying { order: self.order(), ..Paying::parse(&self.options()).expect("options") }
+        with(Fields::default(), Some(self), &[]).paying().expect("options")
     }
 }
 
@@ -243,11 +244,12 @@ fn limits(spend: &[Spend]) -> Limits {
 }
 
 /// Options, and those of a choice.
-fn with(mut options: Fields, choice: Option<Choice>) -> Fields {
+fn with(mut passed: Fields, choice: Option<Choice>, spend: &[Spend]) -> CallOptions {
     for (name, value) in choice.map(Choice::options).unwrap_or_default().iter() {
-        options.insert(name, value.clone());
+        passed.insert(name, value.clone());
     }
-    options
+    let draw_order = choice.map(Choice::order).unwrap_or_default();
+    CallOptions { passed, limits: limits(spend), draw_order }
 }
 
 /// A transaction number of the app's own.
@@ -317,10 +319,8 @@ impl New {
                     ("transactionNo", order(key.number)),
                     ("scene", Value::text_or_null(choice.map(Choice::name))),
                 ]);
-                let mut request = ChargeRequest::parse(&parameters, &with(key.replay(), *choice))?;
-                request.paying.order = choice.map(Choice::order).unwrap_or_default();
-                request.limits = limits(spend);
-                Ok(Charging::Consume(request))
+                let options = with(key.replay(), *choice, spend);
+                ChargeRequest::parse(&parameters, &options).map(Charging::Consume)
             }
             Self::Task { task, user, cost, pays, status, replay, max_active, trials } => {
                 let charge = pays.as_ref().map(|index| charge_id(ledger, index));
@@ -348,7 +348,7 @@ impl New {
                         row.set("costCredits", cost.clone());
                     }
                 }
-                NewTask::parse(task.kind, row, Some(&cost), &options).map(Charging::Task)
+                NewTask::parse(task.kind, row, Some(&cost), &options.into()).map(Charging::Task)
             }
         }
     }
@@ -412,16 +412,14 @@ impl Request {
                     ("scene", Value::text_or_null(choice.map(Choice::name))),
                 ]);
                 let patch = status.iter().map(|status| ("status", text(status))).collect();
-                let options = with(guard.options(now_ms), *choice);
-                let (kind, id) = changed(ledger, task);
-                let mut step = task::StepCharge::parse((kind, id), &charge, patch, &options)?;
-                step.paying.order = choice.map(Choice::order).unwrap_or_default();
-                step.limits = limits(spend);
-                Write::StepCharge(step)
+                let options = with(guard.options(now_ms), *choice, spend);
+                let task = changed(ledger, task);
+                Write::StepCharge(task::StepCharge::parse(task, &charge, patch, &options)?)
             }
             Self::Settle { of, credits, over, policy } => {
                 let credits = Some(Value::Integer(*credits));
-                let (credits, options) = (credits.as_ref(), fields(&[("over", text(over))]));
+                let options = fields(&[("over", text(over))]).into();
+                let credits = credits.as_ref();
                 Write::Settle(match of {
                     Settled::Task(task) => {
                         let task = changed(ledger, task);
@@ -489,11 +487,12 @@ impl Request {
                     options.set("total", Value::Integer(*total));
                 }
                 let target = fields(&[("orderNo", order(Some(*of)))]);
-                Write::Revoke(Revocation::parse(&target, &options)?)
+                Write::Revoke(Revocation::parse(&target, &options.into())?)
             }
             Self::Restore { number, order: of } => {
                 let target = of.iter().map(|of| ("orderNo", order(Some(*of)))).collect();
-                Write::Restore(Restoration::parse(format!("revocation-{number}"), &target)?)
+                let (number, order) = (format!("revocation-{number}"), DrawOrder::default());
+                Write::Restore(Restoration::parse(number, &target, &order)?)
             }
         };
         Ok(Operation::Write(write))

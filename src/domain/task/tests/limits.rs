@@ -38,7 +38,7 @@ fn limits_of_a_plan() -> Result<()> {
         for (name, value) in said {
             task.set(name, value);
         }
-        let task = NewTask::parse(Media, task, Some(&Value::Integer(0)), &fields(&options))?;
+        let task = NewTask::parse(Media, task, Some(&Value::Integer(0)), &fields(&options).into())?;
         let funds = ChargeFacts { user_exists: true, ..ChargeFacts::default() };
         let facts = NewTaskFacts { active, free_trials_used, funds, ..NewTaskFacts::default() };
         let planned = plan_new_task(&task, &facts, stamp(0)).map(|plan| plan.free_trials);
