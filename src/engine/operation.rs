@@ -65,22 +65,34 @@ pub enum Write {
     Repair(Vec<String>),
 }
 
+/// What of a request depends on rows that are not locked.
+#[cfg(feature = "postgres")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counting {
+    /// The request without any option.
+    Always,
+    /// This option.
+    Option(&'static str),
+}
+
 #[cfg(feature = "postgres")]
 impl Operation {
-    /// The option or function that depends on rows which are not locked, such as a sum, if there is one.
-    pub fn counting_option(&self) -> Option<&'static str> {
+    /// What depends on rows that are not locked, such as a sum, if there is anything.
+    pub fn counting(&self) -> Option<Counting> {
         let requests = match self {
             Self::Write(Write::Charge(request)) => std::slice::from_ref(request),
             Self::Write(Write::AtomicBatch(requests)) => requests,
             Self::Write(Write::StepCharge(step)) => {
-                return (!step.limits.is_empty()).then_some("limits");
+                return (!step.limits.is_empty()).then_some(Counting::Option("limits"));
             }
             // Other transactions may have changed claims, renewals or withdrawals meanwhile.
-            Self::Write(Write::ClaimTopUp(_)) => return Some("claimTopUp"),
-            Self::Write(Write::Renew(_)) => return Some("renewGrants"),
-            Self::Write(Write::Extend(_)) => return Some("extendGrant"),
-            Self::Write(Write::Revoke(_)) => return Some("revokeGrants"),
-            Self::Write(Write::Restore(_)) => return Some("restoreGrants"),
+            Self::Write(
+                Write::ClaimTopUp(_)
+                | Write::Renew(_)
+                | Write::Extend(_)
+                | Write::Revoke(_)
+                | Write::Restore(_),
+            ) => return Some(Counting::Always),
             _ => return None,
         };
         let counts_tasks = |request: &Charging| match request {
@@ -89,10 +101,11 @@ impl Operation {
         };
         let has_limits =
             |request: &Charging| request.charge().is_some_and(|charge| !charge.limits.is_empty());
-        match requests.iter().any(counts_tasks) {
+        let option = match requests.iter().any(counts_tasks) {
             true => Some("maxActive"),
             false => requests.iter().any(has_limits).then_some("limits"),
-        }
+        };
+        option.map(Counting::Option)
     }
 }
 

@@ -7,6 +7,8 @@ use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Waker};
 
 use super::clock::{Clock, Ids, now_ms};
+#[cfg(feature = "postgres")]
+use super::operation::Counting;
 use super::operation::{Operation, Write};
 use super::outcome::Outcome;
 use super::reads;
@@ -49,16 +51,20 @@ pub enum Progress {
 }
 
 impl WithinCall {
-    /// A call in a PostgreSQL transaction. If user ids are text, a user named by a number is rejected with
-    /// `user_by_number`. If schemas are given, the tables must be in them.
+    /// A call of this function in a PostgreSQL transaction. If user ids are text, a user named by a number is
+    /// rejected with `user_by_number`. If schemas are given, the tables must be in them.
     #[cfg(feature = "postgres")]
     pub fn on_postgres(
-        operation: Operation,
+        (function, operation): (&'static str, Operation),
         user_by_number: Option<Error>,
         schemas: Option<SearchPath>,
     ) -> Self {
         let exchange = Arc::new(Exchange::default());
-        let terms = postgres::Terms { counting_option: operation.counting_option(), schemas };
+        let counting = operation.counting().map(|counting| match counting {
+            Counting::Always => function,
+            Counting::Option(option) => option,
+        });
+        let terms = postgres::Terms { counting, schemas };
         let asked = Arc::clone(&exchange);
         let work = Box::pin(run_on_postgres(asked, operation, user_by_number, terms));
         Self { work, exchange }

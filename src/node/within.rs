@@ -115,7 +115,8 @@ pub(super) fn call(
                 _ => None,
             };
             let schemas = options.settings.postgres.database.schema.as_ref().or(of_url);
-            WithinCall::on_postgres(operation, user_by_number, schemas.cloned())
+            let call = (function.name(), operation);
+            WithinCall::on_postgres(call, user_by_number, schemas.cloned())
         }
         "mysql" => WithinCall::on_mysql(operation, user_by_number),
         _ => {

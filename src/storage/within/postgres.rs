@@ -36,7 +36,7 @@ pub struct Transaction {
 #[derive(Debug, Clone, Default)]
 pub struct Terms {
     /// The option or function that depends on rows which are not locked, if there is one.
-    pub counting_option: Option<&'static str>,
+    pub counting: Option<&'static str>,
     /// The schemas that must contain the tables.
     pub schemas: Option<SearchPath>,
 }
@@ -187,10 +187,10 @@ impl Transaction {
 
     /// Rejects a transaction that does not meet the call's requirements.
     fn fits(&self) -> Result<()> {
-        let Terms { counting_option, schemas } = &self.terms;
+        let Terms { counting, schemas } = &self.terms;
         // After waiting for a lock, it would still see the rows of an older snapshot.
         let old = self.seen.iter().find(|seen| !seen.isolation.starts_with("read "));
-        if let Some((Seen { isolation, .. }, option)) = old.zip(*counting_option) {
+        if let Some((Seen { isolation, .. }, option)) = old.zip(*counting) {
             return Err(Error::OldSnapshot { option, isolation: isolation.clone() });
         }
         let Some(path) = schemas else { return Ok(()) };
