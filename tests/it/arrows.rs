@@ -10,7 +10,7 @@ use std::path::Path as FilePath;
 type Path = Vec<String>;
 
 /// Which layer may not need which.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("error", &["domain", "storage", "engine", "node"]),
     ("echo", &["error", "domain", "storage", "engine", "node"]),
     ("histogram", &["echo", "error", "domain", "storage", "engine", "node"]),
@@ -30,13 +30,15 @@ const LAYERS: [(&str, &[&str]); 10] = [
         "storage::within",
         &["storage::sqlite", "storage::postgres", "storage::libsql", "storage::mysql"],
     ),
+    ("storage::sqlite", &["storage::postgres", "storage::libsql", "storage::mysql"]),
+    ("storage::postgres", &["storage::sqlite", "storage::libsql", "storage::mysql"]),
     ("storage::libsql", &["storage::sqlite", "storage::postgres", "storage::mysql"]),
     ("storage::mysql", &["storage::sqlite", "storage::postgres", "storage::libsql"]),
     ("engine", &["node"]),
 ];
 
 /// The engine itself, which is the same over each store.
-const CORE: [&str; 12] = [
+const CORE: [&str; 15] = [
     "auditing",
     "charges",
     "clock",
@@ -45,10 +47,13 @@ const CORE: [&str; 12] = [
     "outcome",
     "reads",
     "registry",
+    "renewals",
     "replays",
+    "revocations",
     "run",
     "share",
     "stats",
+    "top_ups",
 ];
 
 /// The parts that run it over one store.
