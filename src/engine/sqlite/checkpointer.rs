@@ -24,13 +24,13 @@ impl Checkpointer {
     pub(super) fn begin(&mut self, opener: &Opener) {
         self.wait();
         let opener = opener.clone();
-        let put_back = move || {
-            if let Err(error) = Database::put_log_back(&opener.place, Self::TIMES) {
-                debug!(code = error.code(), "the log was not put back");
+        let checkpoint = move || {
+            if let Err(error) = Database::checkpoint_log(&opener.place, Self::TIMES) {
+                debug!(code = error.code(), "the log was not checkpointed");
             }
         };
         let thread = thread::Builder::new().name("credits-checkpoint".to_owned());
-        self.running = thread.spawn(put_back).ok();
+        self.running = thread.spawn(checkpoint).ok();
     }
 
     /// Waits for the thread.

@@ -49,7 +49,7 @@ impl Database {
     }
 
     /// Checkpoints the write-ahead log as far as possible, in this many passes, over a separate connection.
-    pub fn put_log_back(place: &Place, times: usize) -> Result<()> {
+    pub fn checkpoint_log(place: &Place, times: usize) -> Result<()> {
         wait_for_old_file(place)?;
         let connection = connect(place, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         (0..times).for_each(|_| {

@@ -19,7 +19,7 @@ pub(super) struct Wal {
     /// Whether readers have kept it from restarting.
     is_kept: bool,
     /// Whether another connection is checkpointing most of it.
-    is_put_back: bool,
+    is_checkpointing: bool,
 }
 
 /// What to do about a write-ahead log.
@@ -58,7 +58,7 @@ impl Wal {
             Ok(())
         }))?;
         connection.pragma_update(None, "journal_size_limit", Self::SIZE_LIMIT)?;
-        Ok(Self { pages, due_at: Self::PAGES, is_kept: false, is_put_back: false })
+        Ok(Self { pages, due_at: Self::PAGES, is_kept: false, is_checkpointing: false })
     }
 
     /// Checks whether the log has become long. If it still is after a checkpoint, other connections have been
@@ -66,7 +66,6 @@ impl Wal {
     /// file. If a checkpoint fails, the log grows until the next one.
     ///
     /// `is_free`: no other connection is checkpointing it.
-    /// `is_free`: no other connection is putting it back.
     pub(super) fn look(
         &mut self,
         connection: &mut Connection,
@@ -75,14 +74,14 @@ impl Wal {
     ) -> Log {
         let pages = self.pages.load(Ordering::Relaxed);
         const TOO_MANY: u32 = Wal::PAGES + Wal::MORE_PAGES;
-        if self.is_put_back && is_free {
+        if self.is_checkpointing && is_free {
             checkpoint(connection, "PASSIVE");
-            self.is_put_back = false;
+            self.is_checkpointing = false;
             // After the next commit, which restarts the log if nothing reads it.
             self.due_at = TOO_MANY.max(pages + 1);
             return Log::Short;
         }
-        if self.is_put_back {
+        if self.is_checkpointing {
             return if pages < TOO_MANY { Log::Short } else { Log::TooLong };
         }
         if pages < Self::PAGES {
@@ -91,7 +90,7 @@ impl Wal {
         }
         if pages >= self.due_at {
             if self.due_at == Self::PAGES {
-                self.is_put_back = true;
+                self.is_checkpointing = true;
                 return Log::Long;
             }
             if busy_handler::set(connection, Self::WAIT.min(busy_timeout)).is_ok() {
