@@ -6,8 +6,7 @@
  * - `pass`: how each argument is passed to native code. A function without it is made only of others.
  * - `result`: how the reply is decoded.
  * - `moves`, if it may move credits: for events and OpenTelemetry. `items` are the call's tasks, users and costs (the
- *   credits that a settlement draws are in its reply); `id` is the column of the returned row with the charge's id;
- *   `isGrant`: the row is a grant.
+ *   credits that a settlement draws are in its reply); `id` is the column of the returned row with the charge's id.
  * - `outside`: it concerns the database instead of the ledger, so `within(tx)` does not have it.
  * - `joins`: its first argument may have a `tx`, a transaction of the app in which it runs.
  * - `whole`: makes a function that reads long lists in parts, from one that reads a part.
@@ -144,17 +143,13 @@ const operations = {
     pass: [fields, fields],
     joins: true,
     result: row,
-    moves: { items: ([grant]) => [{ userId: field(grant, 'userId'), gives: true }], isGrant: true },
+    moves: { items: ([grant]) => [{ userId: field(grant, 'userId'), gives: true }] },
   },
   grantCreditsForUser: { made: ({ createCredit }) => grantsFor(createCredit) },
   renewGrants: { pass: [encodeFieldsWith('rollover', encodeOption)], result: row, moves: moving },
   extendGrant: { pass: [one, one], result: row, moves: moving },
   claimTopUp: { pass: [encodeFieldsWith('atMost', encodeOption)], result: replies.topUp },
-  confirmTopUp: {
-    pass: [one],
-    result: row,
-    moves: { items: () => [{ gives: true }], isGrant: true },
-  },
+  confirmTopUp: { pass: [one], result: row, moves: moving },
   abandonTopUp: { pass: [one], result: row },
   listTopUps: { pass: [fields], result: rows },
   revokeGrants: { pass: [fields, fields], result: value, moves: moving },

@@ -45,26 +45,23 @@ function moves(call) {
 }
 
 /**
- * The changes made by a successful call: `{ event, … }` for each new charge, refund and grant, and `moved`
- * for another change of a balance, which has no event of its own.
+ * The changes made by a successful call: `{ event, … }` for each new charge and refund, and `moved` for another
+ * change of a balance, such as by a grant, which has no event of its own.
  */
 function effects(call, value, reply) {
   const { operation } = call
   const items = itemsOf(call)
   if (items.length === 0) return []
   const moved = own(reply, 'moved')
-  if (moved) return [{ event: 'moved', ...moved }]
-  const { id, isGrant } = operations[operation].moves
+  // The app knows a user by the id in the row, which may be a number.
+  if (moved) return [{ event: 'moved', ...moved, userId: own(value, 'userId') ?? moved.userId }]
+  const { id } = operations[operation].moves
   const effectOf = (row, at) => {
     const [task, credits] = [own(items[at], 'task'), own(items[at], 'credits')]
     // No such task, or an earlier call's row.
     if (!row || own(row, 'replayed')) return []
     const [userId, refund, collected] = [row.userId, own(row, 'refund'), own(row, 'collected')]
     const common = { creditId: row[id], ...(task && { task }), operation }
-    if (isGrant) {
-      const credits = spendable(row)
-      return { event: 'granted', userId, credits, spendable: credits }
-    }
     if (refund?.credits > 0) {
       return { event: 'refunded', userId, credits: refund.credits, spendable: refund.spendable, ...common }
     }
@@ -72,14 +69,6 @@ function effects(call, value, reply) {
     return credits > 0 ? { event: 'charged', userId, credits, ...common } : []
   }
   return [value].flat().flatMap(effectOf)
-}
-
-/**
- * How many credits of a new grant can be spent now: an estimate, by this process's clock, for watched
- * balances.
- */
-function spendable({ status, expiresAt, remainingCredits }) {
-  return status === 'active' && (expiresAt === null || expiresAt > Date.now()) ? remainingCredits : 0
 }
 
 /** The rejection of a call; `undefined` if the error is not the ledger's. */

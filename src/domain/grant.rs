@@ -47,6 +47,11 @@ impl Grant {
         self.active && self.expires_at_ms.is_none_or(|expires_at_ms| expires_at_ms > now_ms)
     }
 
+    /// Its credits that can be spent at this time.
+    pub fn spendable(&self, now_ms: i64) -> i64 {
+        if self.is_spendable(now_ms) { self.remaining.max(0) } else { 0 }
+    }
+
     /// Its scene, if loaded.
     pub fn scene(&self) -> Option<&str> {
         self.provenance.as_ref()?.scene.as_deref()
@@ -70,6 +75,11 @@ pub fn is_withdrawn(status: Option<&str>, is_deleted: bool) -> bool {
 /// The sum of the remaining credits. It saturates: an operator may have granted the maximum more than once.
 pub fn total_remaining<'a>(grants: impl IntoIterator<Item = &'a Grant>) -> i64 {
     grants.into_iter().fold(0, |left, grant| left.saturating_add(grant.remaining))
+}
+
+/// The sum of the credits that can be spent at this time. It saturates too.
+pub fn total_spendable<'a>(grants: impl IntoIterator<Item = &'a Grant>, now_ms: i64) -> i64 {
+    grants.into_iter().fold(0, |sum, grant| sum.saturating_add(grant.spendable(now_ms)))
 }
 
 /// A requested grant.
@@ -209,6 +219,36 @@ mod tests {
         for (status, is_deleted, expected) in rows {
             assert_eq!(is_withdrawn(status, is_deleted), expected, "{status:?} {is_deleted}");
         }
+    }
+
+    #[test]
+    fn spendable_credits() {
+        const NOW_MS: i64 = 100;
+        let grant = |remaining, expires_at_ms, active| Grant {
+            id: "g".into(),
+            transaction_no: "7".into(),
+            credits: 9,
+            remaining,
+            expires_at_ms,
+            active,
+            provenance: None,
+        };
+        let rows = [
+            // remaining, expiry, active; what can be spent
+            ((5, None, true), 5),
+            ((5, Some(101), true), 5),
+            ((5, Some(100), true), 0),
+            ((5, Some(EXPIRY_UNREADABLE_MS), true), 0),
+            ((5, None, false), 0),
+            ((-5, None, true), 0),
+        ];
+        let all = rows.map(|((remaining, end_ms, active), _)| grant(remaining, end_ms, active));
+        for (grant, (_, expected)) in all.iter().zip(rows) {
+            assert_eq!(grant.spendable(NOW_MS), expected, "{grant:?}");
+        }
+        assert_eq!(total_spendable(&all, NOW_MS), 10);
+        let most = [grant(i64::MAX, None, true), grant(1, None, true)];
+        assert_eq!(total_spendable(&most, NOW_MS), i64::MAX);
     }
 
     #[test]

@@ -18,6 +18,13 @@ pub struct Quote {
     pub next_expiry: Option<(i64, i64)>,
 }
 
+impl Quote {
+    /// Whether the charge would be made.
+    pub fn is_sufficient(&self) -> bool {
+        self.available >= self.required
+    }
+}
+
 /// Quotes a charge. `grants` are all spendable grants, in draw order.
 pub fn quote(grants: &[Grant], credits: Credits) -> Quote {
     Quote {
@@ -71,6 +78,7 @@ mod tests {
                 .iter()
                 .map(|draw| (draw.credit_id.as_str(), draw.credits_consumed))
                 .collect();
+            assert_eq!(quote.is_sufficient(), !draws.is_empty(), "{quote:?}");
             assert_eq!(
                 (quote.required, quote.available, drawn.as_slice(), quote.next_expiry),
                 (credits, available, draws, next_expiry)

@@ -106,6 +106,18 @@ pub struct Claim {
     pub metadata: Option<String>,
 }
 
+impl Claim {
+    /// Whether it is open, neither confirmed nor abandoned.
+    fn is_open(&self) -> bool {
+        self.state == Some(State::Open)
+    }
+
+    /// Whether it is open, and was made at this time or before.
+    pub fn is_open_since(&self, time_ms: i64) -> bool {
+        self.is_open() && self.made_ms <= time_ms
+    }
+}
+
 /// The facts from the database that decide a claim.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Facts {
@@ -201,7 +213,7 @@ impl TopUp {
         if facts.balance >= self.below {
             return decline("balance", None);
         }
-        if facts.claims.iter().any(|claim| claim.state == Some(State::Open)) {
+        if facts.claims.iter().any(Claim::is_open) {
             return decline("open", None);
         }
         let made = facts.claims.iter().filter(|claim| claim.state.is_some());

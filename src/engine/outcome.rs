@@ -43,8 +43,8 @@ pub enum Outcome {
         /// The change of the user's spendable credits.
         moved: Moved,
     },
-    /// A grant with its new expiry, and the change of the user's spendable credits.
-    Extended(Row, Moved),
+    /// A grant that was made, confirmed or extended, and the change of the user's spendable credits.
+    Grant(Row, Moved),
     /// The grant of a subscription's new period, and the credits of earlier periods.
     Renewed(Row, Carried),
     /// The result of a top-up's claim.
@@ -83,6 +83,13 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// A grant's row after a change, of which the user could spend `before` credits before.
+    pub fn of_grant(row: Row, before: i64, now_ms: i64) -> Self {
+        let after = row.as_held().map_or(0, |held| held.grant.spendable(now_ms));
+        let user_id = row.id("userId").unwrap_or_default().into_owned();
+        Self::Grant(row, Moved { user_id, credits: after - before })
+    }
+
     /// The row, of an outcome that is one row.
     pub fn row(&self) -> Option<&Row> {
         match self {
@@ -90,7 +97,7 @@ impl Outcome {
             Self::Replayed(row)
             | Self::Updated(row, _)
             | Self::Settled(row, _)
-            | Self::Extended(row, _)
+            | Self::Grant(row, _)
             | Self::Renewed(row, _) => Some(row),
             _ => None,
         }

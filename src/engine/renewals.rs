@@ -4,7 +4,7 @@ use super::clock::Clock;
 use super::outcome::Outcome;
 use super::replays::credit_facts;
 use crate::domain::renewal::{Extension, Renewal, RenewalFacts, plan_extension, plan_renewal};
-use crate::domain::revocation::{Held, Moved};
+use crate::domain::revocation::Held;
 use crate::domain::table::TableName::Credit;
 use crate::error::Error;
 use crate::storage::Row;
@@ -79,13 +79,6 @@ pub(super) async fn extend(
         return Ok(Outcome::Row(row));
     }
     let row = store.write(&[&plan], clock.now_ms).await?.take(&plan)?;
-    let before = held.as_ref().map_or(0, |held| spendable(held, clock.now_ms));
-    let after = Row::as_held(&row).map_or(0, |held| spendable(&held, clock.now_ms));
-    let user_id = plan.user_id;
-    Ok(Outcome::Extended(row, Moved { user_id, credits: after - before }))
-}
-
-/// A grant's spendable credits.
-fn spendable(held: &Held, now_ms: i64) -> i64 {
-    if held.grant.is_spendable(now_ms) { held.grant.remaining.max(0) } else { 0 }
+    let before = held.map_or(0, |held| held.grant.spendable(clock.now_ms));
+    Ok(Outcome::of_grant(row, before, clock.now_ms))
 }

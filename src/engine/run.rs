@@ -75,7 +75,7 @@ async fn create_grant(
     let row = write(store, &plan, clock.now_ms).await;
     let row =
         row.map_err(|failure| failure.with_witnesses(|| vec![Some(Witness::of_reply(&plan))]));
-    row.map(|row| Outcome::Row(Some(row)))
+    row.map(|row| Outcome::of_grant(row, 0, clock.now_ms))
 }
 
 async fn update_task(

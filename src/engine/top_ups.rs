@@ -4,7 +4,9 @@ use std::collections::{HashSet, VecDeque};
 
 use super::clock::Clock;
 use super::outcome::Outcome;
+use crate::domain::grant::total_spendable;
 use crate::domain::plan::Plan;
+use crate::domain::revocation::Held;
 use crate::domain::table::TableName::Credit;
 use crate::domain::top_up::{Decision, Facts, PENDING, State, TopUp, plan_end};
 use crate::error::{Error, Result};
@@ -26,11 +28,10 @@ pub(super) async fn claim(
     ];
     let (whose, transaction_no) = (Whose::User(&call.user_id), Some(call.transaction_no.as_str()));
     let found = store.account(&WantedAccount { whose, picks, transaction_no }).await?;
-    let grants = found.rows.iter().filter_map(Row::as_held).map(|held| held.grant);
-    let spendable = grants.filter(|grant| grant.is_spendable(clock.now_ms) && grant.remaining > 0);
+    let held: Vec<Held> = found.rows.iter().filter_map(Row::as_held).collect();
     let facts = Facts {
         user_exists: found.users.contains(&call.user_id),
-        balance: spendable.fold(0, |sum: i64, grant| sum.saturating_add(grant.remaining)),
+        balance: total_spendable(held.iter().map(|held| &held.grant), clock.now_ms),
         keyed: found.keyed.as_ref().map(Row::as_top_up),
         claims: found.rows.iter().map(Row::as_top_up).collect(),
     };
@@ -78,7 +79,7 @@ pub(super) async fn end(
     match (store.or_roll_back(planned)?, found.keyed) {
         (Some(plan), _) => {
             let row = store.write(&[&plan], now_ms).await?.take(&plan)?;
-            Ok(Outcome::Row(Some(row)))
+            Ok(Outcome::of_grant(row, 0, now_ms))
         }
         (None, Some(row)) => {
             store.roll_back();
@@ -97,10 +98,7 @@ pub(super) async fn open(views: &mut dyn Views, before_ms: i64, limit: usize) ->
     let equal = [("status", PENDING), ("transaction_type", "grant")];
     let equal = equal.map(|(column, value)| (column, value.to_owned())).to_vec();
     let filter = Filter { table: Credit, equal };
-    let is_wanted = |row: &Row| {
-        let claim = row.as_top_up();
-        claim.state == Some(State::Open) && claim.made_ms <= before_ms
-    };
+    let is_wanted = |row: &Row| row.as_top_up().is_open_since(before_ms);
     let mut oldest: VecDeque<Row> = VecDeque::new();
     for page in 1.. {
         let rows = views.list(&filter, Page::whole(page, AT_ONCE)).await?;

@@ -95,7 +95,7 @@ fn write_outcome(out: &mut String, outcome: &Outcome) {
             let (standing, moved) = (standing_json(*standing, *replayed), moved_json(moved));
             write!(out, r#"{{"value":{standing},"moved":{moved}}}"#).ok();
         }
-        Outcome::Extended(row, moved) => row_reply(out, row, &[("moved", moved_json(moved))]),
+        Outcome::Grant(row, moved) => row_reply(out, row, &[("moved", moved_json(moved))]),
         Outcome::Quote(quote) => {
             let draws = quote.draws.iter().map(|draw| {
                 json!({
@@ -106,7 +106,7 @@ fn write_outcome(out: &mut String, outcome: &Outcome) {
                 })
             });
             let quoted = json!({
-                "sufficient": quote.available >= quote.required,
+                "sufficient": quote.is_sufficient(),
                 "required": quote.required,
                 "available": quote.available,
                 "draws": draws.collect::<Vec<_>>(),

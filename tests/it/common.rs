@@ -172,10 +172,7 @@ pub(crate) fn time(row: &Row, key: &str) -> Option<i64> {
 
 /// The row of an outcome that has one.
 pub(crate) fn row(outcome: Outcome) -> Row {
-    match outcome {
-        Outcome::Row(Some(row)) | Outcome::Updated(row, _) | Outcome::Settled(row, _) => row,
-        other => panic!("{other:?} has no row"),
-    }
+    outcome.row().cloned().unwrap_or_else(|| panic!("{outcome:?} has no row"))
 }
 
 /// The draws of a charge's row: grant and credits, in order.

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::claims::{Claim, Held, State};
 use crate::domain::detail::WrittenDraw;
+use crate::domain::grant::total_spendable;
 
 /// A user's grants, in draw order, and the claims on them.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -266,7 +267,6 @@ impl Claims {
 
     /// The sum of the spendable credits of these grants.
     pub fn spendable(&self, now_ms: i64) -> i64 {
-        let spendable = self.grants.iter().filter(|held| held.grant.is_spendable(now_ms));
-        spendable.fold(0, |sum, held| sum.saturating_add(held.grant.remaining.max(0)))
+        total_spendable(self.grants.iter().map(|held| &held.grant), now_ms)
     }
 }

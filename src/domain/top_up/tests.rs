@@ -130,6 +130,23 @@ fn unconfirmed_claims() {
 }
 
 #[test]
+fn open_claims() {
+    let rows = [
+        // the state, and how many days ago it was made; whether it has been open since yesterday
+        (Some(State::Open), 2, true),
+        (Some(State::Open), 1, true),
+        (Some(State::Open), 0, false),
+        (Some(State::Confirmed), 2, false),
+        (Some(State::Abandoned), 2, false),
+        (None, 2, false),
+    ];
+    for (state, days_ago, expected) in rows {
+        let claim = claim(state, days_ago);
+        assert_eq!(claim.is_open_since(NOW - DAY_MS), expected, "{claim:?}");
+    }
+}
+
+#[test]
 fn caps() {
     let rows = [
         (r#"{"credits":5,"per":"hour"}"#, Some(DAY_MS / 24)),

@@ -128,10 +128,13 @@ impl<S: Server> Engine<S> {
                 let rows = futures_util::future::try_join_all(rows).await;
                 // An unwritten request is an answer here, not a reason to retry.
                 let rows = rows.map_err(Failure::into_error)?;
-                let mut rows = rows.into_iter().map(|row| Outcome::Row(Some(row)));
+                let mut outcomes = rows.into_iter().map(|row| match change {
+                    Write::Grant(_) => Outcome::of_grant(row, 0, now_ms),
+                    _ => Outcome::Row(Some(row)),
+                });
                 Ok(match change {
-                    Write::AtomicBatch(_) => Outcome::All(rows.collect()),
-                    _ => rows.next().unwrap_or(Outcome::Done),
+                    Write::AtomicBatch(_) => Outcome::All(outcomes.collect()),
+                    _ => outcomes.next().unwrap_or(Outcome::Done),
                 })
             }
             made => made,

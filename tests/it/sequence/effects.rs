@@ -144,7 +144,7 @@ impl Effect {
     fn check_moved(&self) -> Checked {
         let (user, credits) = match &self.outcome {
             Ok(Outcome::Renewed(row, carried)) => (row.text("userId").unwrap(), carried.moved),
-            Ok(Outcome::Extended(_, moved) | Outcome::Standing { moved, replayed: false, .. }) => {
+            Ok(Outcome::Grant(_, moved) | Outcome::Standing { moved, replayed: false, .. }) => {
                 (moved.user_id.as_str(), moved.credits)
             }
             _ => return Ok(()),

@@ -143,7 +143,7 @@ fn told(outcome: &Outcome) -> String {
             format!("{row} {replayed} {declined:?}")
         }
         Outcome::Settled(row, difference) => format!("{} {difference:?}", content(row)),
-        Outcome::Extended(row, moved) => format!("{} {moved:?}", content(row)),
+        Outcome::Grant(row, moved) => format!("{} {moved:?}", content(row)),
         Outcome::Renewed(row, carried) => format!("{} {carried:?}", content(row)),
         Outcome::Rows(rows) => contents(rows),
         Outcome::RowsOfUsers(rows, users) => format!("{}\n{}", contents(rows), in_any_order(users)),
