@@ -16,6 +16,59 @@
 /** Maximum number of reads of a balance: calls of other users may never stop. */
 const MOST_LOOKS = 10
 
+/** The states of a watched user: the balance is being read. */
+const READING = 'reading'
+/** A charge came since that read began, so it must be read again. */
+const OUTDATED = 'outdated'
+/** It was read; the user is forgotten when all calls that the read may include are answered. */
+const READ = 'read'
+
+/** A user whose balance is watched. */
+class Watched {
+  state = READ
+  /** In `READ`: the last call that was sent before the balance was read. */
+  seen = 0
+  /** The balance at the last read, and the credits added since. */
+  balance = 0
+  /** How far the balance has fallen since the user is watched, and how far it had when the last read began. */
+  #fallen = 0
+  #fallenThen = 0
+  /** The thresholds that the balance is below and that were reported. */
+  #told = new Set()
+
+  fell(credits) {
+    this.#fallen += credits
+  }
+
+  rose(credits) {
+    this.#fallen = Math.max(0, this.#fallen - credits)
+    this.#fallenThen = Math.max(0, this.#fallenThen - credits)
+    this.#is(this.balance + credits)
+  }
+
+  #is(balance) {
+    this.balance = balance
+    for (const below of this.#told) if (balance >= below) this.#told.delete(below)
+  }
+
+  beginRead() {
+    this.state = READING
+    this.#fallenThen = this.#fallen
+  }
+
+  /** Those of these thresholds that the balance, as it was read, has crossed since the last report. */
+  crossed(balance, thresholds) {
+    if (balance === undefined) return []
+    this.#is(balance)
+    const before = balance + this.#fallenThen
+    return thresholds.filter((below) => balance < below && before >= below && !this.#told.has(below))
+  }
+
+  reported(below) {
+    this.#told.add(below)
+  }
+}
+
 class LowBalances {
   #readBalance
   #thresholds
@@ -52,7 +105,7 @@ class LowBalances {
     for (const { event, userId, credits, spendable = credits } of effects) {
       if (event === 'charged') this.#fell(userId, credits)
       else if (spendable < 0) this.#fell(userId, -spendable)
-      else this.#rose(userId, spendable)
+      else this.#users.get(userId)?.rose(spendable)
     }
     // In the order of their numbers.
     while (this.#waiting[0]?.until < this.#oldest()) this.#waiting.shift().resolve()
@@ -66,56 +119,31 @@ class LowBalances {
 
   #fell(userId, credits) {
     if (this.#thresholds().length === 0) return
-    let user = this.#users.get(userId)
-    if (!user) {
-      user = {
-        // How far the balance has fallen since the user is watched, and how far it had at the last read.
-        fallen: 0,
-        fallenThen: 0,
-        // The balance at the last read, and the credits added since.
-        balance: 0,
-        // The thresholds that the balance is below and that were reported.
-        told: new Set(),
-        // Whether the balance is being read, and whether a charge came since that read started.
-        looking: false,
-        stale: false,
-        // The last call that was sent before the balance was read.
-        seen: 0,
-      }
-      this.#users.set(userId, user)
-    }
-    user.fallen += credits
-    user.stale = true
-    if (!user.looking) this.#look(userId, user)
-  }
-
-  #rose(userId, credits) {
-    const user = this.#users.get(userId)
-    if (!user) return
-    user.fallen = Math.max(0, user.fallen - credits)
-    user.fallenThen = Math.max(0, user.fallenThen - credits)
-    user.balance += credits
-    for (const below of user.told) if (user.balance >= below) user.told.delete(below)
+    const user = this.#users.get(userId) ?? new Watched()
+    this.#users.set(userId, user)
+    user.fell(credits)
+    const { state } = user
+    user.state = OUTDATED
+    if (state === READ) this.#look(userId, user)
   }
 
   async #look(userId, user) {
-    user.looking = true
-    for (let looks = 1; user.stale; looks++) {
-      user.stale = false
-      user.fallenThen = user.fallen
-      const crossed = this.#crossed(user, await this.#balance(userId))
+    for (let looks = 1; user.state === OUTDATED; looks++) {
+      user.beginRead()
+      const balance = await this.#balance(userId)
+      const crossed = user.crossed(balance, this.#thresholds())
       const inDoubt = crossed.length > 0 && [...this.#open.values()].includes(true)
       if (inDoubt && looks < MOST_LOOKS) {
-        user.stale = true
+        user.state = OUTDATED
         await this.#answered()
       } else {
         for (const below of crossed) {
-          user.told.add(below)
+          user.reported(below)
           this.#tell({ userId, balance: user.balance, below })
         }
       }
     }
-    user.looking = false
+    user.state = READ
     user.seen = this.#lastCall
     // Moved to the end, so that users are forgotten in the order of `seen`.
     this.#users.delete(userId)
@@ -131,15 +159,6 @@ class LowBalances {
     return this.#readBalance(userId).catch(() => undefined)
   }
 
-  /** The thresholds that the balance has crossed since the last report. */
-  #crossed(user, balance) {
-    if (balance === undefined) return []
-    user.balance = balance
-    for (const below of user.told) if (balance >= below) user.told.delete(below)
-    const before = balance + user.fallenThen
-    return this.#thresholds().filter((below) => balance < below && before >= below && !user.told.has(below))
-  }
-
   /** Resolves when all calls sent so far are answered. */
   #answered() {
     return new Promise((resolve) => this.#waiting.push({ until: this.#lastCall, resolve }))
@@ -148,8 +167,8 @@ class LowBalances {
   /** Forgets users if all calls that their last read may include are answered. */
   #forget() {
     const oldest = this.#oldest()
-    for (const [userId, { looking, seen }] of this.#users) {
-      if (looking) continue
+    for (const [userId, { state, seen }] of this.#users) {
+      if (state !== READ) continue
       if (seen >= oldest) return
       this.#users.delete(userId)
     }
