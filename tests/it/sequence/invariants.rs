@@ -16,8 +16,9 @@ use super::rows::{Ledger, id, pick};
 use crate::common::{draws_of, is_active, number, time};
 
 /// Fails if one of them does not hold.
-pub(super) fn check(ledger: &Ledger) -> Checked {
+pub(super) fn check(ledger: &Ledger, now_ms: i64) -> Checked {
     check_grants(ledger)?;
+    check_spendable(ledger, now_ms)?;
     check_charges(ledger)?;
     check_claims(ledger)?;
     check_tasks(ledger)?;
@@ -44,7 +45,7 @@ fn check_grants(ledger: &Ledger) -> Checked {
 
 /// The balance, and the draws of active charges, were granted once: grants in place of other grants
 /// do not count, and unconfirmed claims do not either.
-pub(super) fn check_spendable(ledger: &Ledger, now_ms: i64) -> Checked {
+fn check_spendable(ledger: &Ledger, now_ms: i64) -> Checked {
     let mut most: HashMap<&str, i64> = HashMap::new();
     for grant in ledger.grants() {
         let metadata = grant.text("metadata");
