@@ -389,8 +389,22 @@ impl WritePlans for Memory {
 #[async_trait]
 impl ReadBooks for Memory {
     async fn books(&mut self, range: &UserRange) -> Answer<BooksPage> {
-        let UserRange::User(user_id) = range else { panic!("one user's alone") };
-        self.books_to_change(std::slice::from_ref(user_id)).await
+        let (after, users) = match range {
+            UserRange::User(user_id) => {
+                return self.books_to_change(std::slice::from_ref(user_id)).await;
+            }
+            UserRange::Next { after, users } => (after.as_ref(), usize::try_from(*users).unwrap()),
+        };
+        let of_table = |table| -> BTreeSet<String> {
+            let all = self.tables[&table].values().map(|row| text(row, "userId"));
+            all.filter(|user_id| after.is_none_or(|after| user_id > after)).collect()
+        };
+        let of_tables = [Credit, Tasks(Media), Tasks(Ai)].map(of_table);
+        let next = of_tables.iter().filter_map(|all| all.iter().nth(users - 1)).min().cloned();
+        let mut page: BTreeSet<String> = of_tables.into_iter().flatten().collect();
+        page.retain(|user_id| next.as_ref().is_none_or(|next| user_id <= next));
+        let page = self.books_to_change(&Vec::from_iter(page)).await?;
+        Ok(BooksPage { next, ..page })
     }
 
     async fn owners(&mut self, rows: &[RowId]) -> Answer<Owners> {

@@ -1,17 +1,20 @@
 //! The allowed and required effects of a request, written a second time in the simplest way, so that a rule that
 //! is wrong on all stores is found too.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
+use media_credits::domain::audit::FindingKind;
 use media_credits::domain::paying::Scenes;
 use media_credits::domain::settle::Difference;
 use media_credits::domain::table::TableName::{Credit, Tasks, User};
 use media_credits::domain::table::TaskKind;
 use media_credits::domain::task::NewTask;
-use media_credits::engine::{Charging, Operation, Outcome, Read, UserRead, Write};
+use media_credits::domain::top_up::State;
+use media_credits::engine::{Audited, Charging, Operation, Outcome, Read, UserRead, Write};
 use media_credits::error::{Error, Result};
 use media_credits::storage::Row;
+use media_credits::storage::books::UserRange;
 use proptest::prelude::*;
 
 use super::Checked;
@@ -234,8 +237,18 @@ impl Effect {
                 let pays = grants.filter(|grant| may_pay(&paying.scenes, grant));
                 prop_assert_eq!(*balance, pays.map(left).sum::<i64>());
             }
-            (Operation::Read(Read::Audit(_)), Ok(Outcome::Audited(audited))) => {
-                prop_assert_eq!(&audited.findings, &[]);
+            (Operation::Read(Read::Audit(range)), Ok(Outcome::Audited(audited))) => {
+                self.check_audit(range, audited)?;
+            }
+            (Operation::Read(Read::OpenTopUps(ago_ms, limit)), Ok(Outcome::Rows(rows))) => {
+                let is_old = |row: &&Row| {
+                    row.text("status") == Some("pending")
+                        && time(row, "createdAt") <= Some(self.now_ms - ago_ms)
+                };
+                let mut claims: Vec<&Row> = self.before.grants().filter(is_old).collect();
+                claims.sort_by_key(|row| (time(row, "createdAt"), id(row)));
+                let claims: Vec<&str> = claims.into_iter().take(*limit).map(id).collect();
+                prop_assert_eq!(rows.iter().map(id).collect::<Vec<_>>(), claims);
             }
             (
                 Operation::Read(Read::Fixes(_)) | Operation::Write(Write::Repair(_)),
@@ -245,6 +258,33 @@ impl Effect {
             }
             _ => {}
         }
+        Ok(())
+    }
+
+    /// An audit reads all rows of its users. It finds only the open top-ups that the app's own code has ended.
+    fn check_audit(&self, range: &UserRange, audited: &Audited) -> Checked {
+        let is_of_page = |row: &&Row| {
+            let user = row.text("userId").unwrap();
+            match range {
+                UserRange::User(one) => user == one,
+                UserRange::Next { after, .. } => {
+                    after.as_deref().is_none_or(|after| user > after)
+                        && audited.next.as_deref().is_none_or(|next| user <= next)
+                }
+            }
+        };
+        let rows: Vec<&Row> = self.before.of_table(Credit).filter(is_of_page).collect();
+        prop_assert_eq!(audited.credit_rows, i64::try_from(rows.len())?);
+        let is_ended = |row: &&&Row| {
+            row.as_top_up().state == Some(State::Open) && row.text("status") != Some("pending")
+        };
+        let ended: BTreeSet<&str> = rows.iter().filter(is_ended).map(|row| id(row)).collect();
+        let mut found = BTreeSet::new();
+        for finding in &audited.findings {
+            prop_assert_eq!(finding.kind, FindingKind::TopUpDiffers, "{}", finding.message);
+            found.insert(finding.rows[0].1.as_str());
+        }
+        prop_assert_eq!(found, ended);
         Ok(())
     }
 

@@ -18,7 +18,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 use super::steps::{
-    Changed, Choice, Guard, Key, Names, New, Request, Settled, Spend, Step, Task, USERS,
+    Changed, Choice, Guard, Key, Names, New, Paid, Request, Settled, Spend, Step, Task, USERS,
 };
 
 const SECOND_MS: i64 = 1000;
@@ -189,8 +189,11 @@ fn read() -> impl Strategy<Value = Read> {
         1 => task().prop_map(|task| Read::TaskCharges(task.kind, task.id())),
         1 => stuck().prop_map(Read::StuckTasks),
         1 => (1..4_i64, 0..2_i64).prop_map(|(limit, offset)| Read::EndedHolds(Window { limit, offset })),
+        1 => (0..3 * DAY_MS, 1..4_usize).prop_map(|(ago_ms, limit)| Read::OpenTopUps(ago_ms, limit)),
         1 => expiring().prop_map(Read::Expiring),
         1 => user().prop_map(|user| Read::Audit(UserRange::User(user))),
+        1 => (option::weighted(0.3, user()), 1..3_u32)
+            .prop_map(|(after, users)| Read::Audit(UserRange::Next { after, users })),
         1 => Just(Read::Fixes(USERS.map(str::to_owned).to_vec())),
     ]
     .boxed()
@@ -256,15 +259,19 @@ fn renew() -> impl Strategy<Value = Request> {
         .boxed()
 }
 
+fn paid() -> impl Strategy<Value = Paid> {
+    prop_oneof![
+        2 => (0..2_usize).prop_map(Paid::Order),
+        1 => (0..2_usize).prop_map(Paid::Subscription),
+        2 => any::<Index>().prop_map(Paid::Grant),
+    ]
+    .boxed()
+}
+
 fn revoke() -> impl Strategy<Value = Request> {
     let total = option::weighted(0.7, 0..90_i64);
-    (0..2_usize, total, 0..5_usize, any::<bool>())
-        .prop_map(|(order, total, number, recovers)| Request::Revoke {
-            order,
-            total,
-            number,
-            recovers,
-        })
+    (paid(), total, 0..5_usize, any::<bool>())
+        .prop_map(|(of, total, number, recovers)| Request::Revoke { of, total, number, recovers })
         .boxed()
 }
 
@@ -308,8 +315,8 @@ fn request() -> impl Strategy<Value = Request> {
             Request::Extend { grant, lives_ms: days.map(|days| days * DAY_MS) }
         }),
         4 => revoke(),
-        2 => (0..5_usize, option::of(0..2_usize))
-            .prop_map(|(number, order)| Request::Restore { number, order }),
+        2 => (0..5_usize, option::of(paid()))
+            .prop_map(|(number, of)| Request::Restore { number, of }),
         9 => read().prop_map(Request::Read),
         1 => Just(Request::Repair),
     ]

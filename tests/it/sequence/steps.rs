@@ -86,9 +86,9 @@ pub(super) enum Request {
         credits: Option<i64>,
         policy: RefundPolicy,
     },
-    /// The payment of an order is withdrawn: this total of it, or all.
+    /// The payment of some grants is withdrawn: this total of it, or all.
     Revoke {
-        order: usize,
+        of: Paid,
         total: Option<i64>,
         number: usize,
         recovers: bool,
@@ -96,7 +96,7 @@ pub(super) enum Request {
     /// And restored.
     Restore {
         number: usize,
-        order: Option<usize>,
+        of: Option<Paid>,
     },
     ClaimTopUp {
         user: &'static str,
@@ -147,6 +147,24 @@ pub(super) type Changed = Option<Index>;
 pub(super) enum Settled {
     Task(Changed),
     Charge(Index),
+}
+
+/// What a revocation names.
+#[derive(Debug, Clone)]
+pub(super) enum Paid {
+    Order(usize),
+    Subscription(usize),
+    Grant(Index),
+}
+
+impl Paid {
+    fn target(&self, ledger: &Ledger) -> Fields {
+        fields(&[match self {
+            Self::Order(number) => ("orderNo", order(Some(*number))),
+            Self::Subscription(number) => ("subscriptionNo", text(SUBSCRIPTIONS[*number])),
+            Self::Grant(grant) => ("creditId", text(&grant_id(ledger, grant))),
+        }])
+    }
 }
 
 /// A task's name, whether it exists or not.
@@ -366,6 +384,11 @@ fn charge_id(ledger: &Ledger, index: &Index) -> String {
     ledger.charge(index).map_or("nothing", id).to_owned()
 }
 
+/// The id of the same grant on each store; an unknown id if there is no grant.
+fn grant_id(ledger: &Ledger, index: &Index) -> String {
+    pick(ledger.grants(), index).map_or("nothing", id).to_owned()
+}
+
 impl Request {
     /// The request to a store with this ledger, or why no store is called.
     pub(super) fn operation(&self, ledger: &Ledger, now_ms: i64) -> Result<Operation> {
@@ -474,11 +497,10 @@ impl Request {
                 Write::Renew(Renewal::parse(row)?)
             }
             Self::Extend { grant, lives_ms } => {
-                let id = pick(ledger.grants(), grant).map_or("nothing", id).to_owned();
                 let end = Value::time_or_null(lives_ms.map(|ms| now_ms + ms));
-                Write::Extend(Extension::parse(id, Some(&end))?)
+                Write::Extend(Extension::parse(grant_id(ledger, grant), Some(&end))?)
             }
-            Self::Revoke { order: of, total, number, recovers } => {
+            Self::Revoke { of, total, number, recovers } => {
                 let mut options = fields(&[
                     ("transactionNo", text(&format!("revocation-{number}"))),
                     ("recover", text(if *recovers { "available" } else { "none" })),
@@ -486,11 +508,10 @@ impl Request {
                 if let Some(total) = total {
                     options.set("total", Value::Integer(*total));
                 }
-                let target = fields(&[("orderNo", order(Some(*of)))]);
-                Write::Revoke(Revocation::parse(&target, &options.into())?)
+                Write::Revoke(Revocation::parse(&of.target(ledger), &options.into())?)
             }
-            Self::Restore { number, order: of } => {
-                let target = of.iter().map(|of| ("orderNo", order(Some(*of)))).collect();
+            Self::Restore { number, of } => {
+                let target = of.as_ref().map(|of| of.target(ledger)).unwrap_or_default();
                 let (number, order) = (format!("revocation-{number}"), DrawOrder::default());
                 Write::Restore(Restoration::parse(number, &target, &order)?)
             }
