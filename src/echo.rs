@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn beginnings() {
+    fn long_text_is_cut_after_whole_characters() {
         let rows = [
             // a text, the maximum number of characters; the result
             ("", 3, ""),

@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buckets() {
+    fn each_number_has_its_bucket() {
         let rows = [
             // a number, its bucket, the largest number in the bucket
             (0, 0, 0),
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn distributions() {
+    fn a_histogram_reports_its_percentiles() {
         let rows = [
             // numbers; count, sum, median, 99th percentile, largest
             (vec![], (0, 0, 0, 0, 0)),
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn means() {
+    fn a_histogram_reports_its_mean() {
         for (numbers, mean) in [(vec![], 0.0), (vec![3], 3.0), (vec![1, 2], 1.5)] {
             let histogram = Histogram::default();
             numbers.iter().for_each(|number| histogram.count(*number));

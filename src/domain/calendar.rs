@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn windows() {
+    fn a_window_begins_and_ends_by_the_calendar() {
         use Per::{Day, Hour, Month, Ms, Week};
         let rows = [
             // zone, per, since; now; from, until
@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn zones() {
+    fn a_time_zone_has_a_known_name() {
         let rows = [
             ("UTC", true),
             ("Europe/Berlin", true),
@@ -426,7 +426,7 @@ mod tests {
 
     /// Each window ends where the next one begins, and contains the time that was asked for.
     #[test]
-    fn windows_are_adjacent() {
+    fn each_window_begins_where_another_ends() {
         for name in
             ["UTC", "Europe/Berlin", "America/St_Johns", "Australia/Lord_Howe", "Pacific/Apia"]
         {

@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amounts() {
+    fn an_amount_is_a_positive_whole_number() {
         let text = |text: &str| Some(Value::Text(text.to_owned()));
         let rows = [
             // value, as an amount, as a cost

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn details() {
+    fn a_detail_is_read_or_its_fault_is_named() {
         let item = |credits: &str| format!(r#"[{{"creditId":"g","creditsConsumed":{credits}}}]"#);
         let rows: [(Option<String>, Result<usize, &str>); 13] = [
             // consumed_detail; its items or the reason

@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn queries() {
+    fn a_query_for_expiring_credits_is_read_or_refused() {
         let rows = [
             // what differs from a day; the code
             (("atLeast", Value::Integer(5)), None),

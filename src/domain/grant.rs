@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn withdrawn_grants() {
+    fn a_grant_is_withdrawn_by_status_or_deletion() {
         let rows = [
             // the status, whether it has a deletion time; whether it was withdrawn
             (Some("active"), false, false),
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn spendable_credits() {
+    fn only_an_active_grant_that_has_not_expired_can_be_spent() {
         const NOW_MS: i64 = 100;
         let grant = |remaining, expires_at_ms, active| Grant {
             id: "g".into(),
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn grants_as_passed() {
+    fn a_grant_is_read_or_refused() {
         let text = |text: &str| Value::Text(text.to_owned());
         let rows = [
             // what differs from a plain grant of 50; the code
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn guards_in_order() -> Result<()> {
+    fn a_grant_is_refused_by_the_first_guard() -> Result<()> {
         let given = fields(&[("transactionNo", Value::Text("7".into()))]);
         let grant = NewGrant::parse(given, &Fields::default())?;
         let rows = [

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn maximum_nesting() {
+    fn json_that_is_nested_too_deep_is_found() {
         let arrays = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
         let objects = |depth: usize| "{\"a\":".repeat(depth) + "1" + &"}".repeat(depth);
         let rows = [

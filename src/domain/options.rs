@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn refund_policies() {
+    fn a_refund_policy_is_read_or_refused() {
         use RefundPolicy::{RegrantDays, Source};
         let rows = [
             // refundPolicy; what it means, or nothing
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn choices() {
+    fn an_option_of_several_words_is_read_or_refused() {
         let rows = [
             // over; which it is, or nothing
             (None, Some(None)),
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn limits() {
+    fn a_limit_is_read_or_refused() {
         let rows = [
             // maxActive; what it means, or nothing
             (None, Some(None)),
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn guards() -> Result<()> {
+    fn guards_compare_a_task_with_its_options() -> Result<()> {
         let many = |number| json(&format!("[{}]", vec![r#""a""#; number].join(",")));
         let options = |pairs: &[(&'static str, Value)]| pairs.iter().cloned().collect::<Fields>();
         let rows = [

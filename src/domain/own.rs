@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options() {
+    fn own_columns_of_a_charge_are_read_or_refused() {
         let json = |text: &str| Some(Value::Json(text.to_owned()));
         let rows = [
             // the option `charge`; the columns, or the code

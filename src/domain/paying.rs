@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn scenes() {
+    fn scenes_choose_the_grants_that_pay() {
         let refused = Err("INVALID_ARGUMENT");
         let list = |number| json(&format!("[{}]", vec![r#""gift""#; number].join(",")));
         let rows = [
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn draw_orders() {
+    fn a_draw_order_sorts_the_grants() {
         let rows = [
             // drawOrder; the order, and whether it is the default
             (r#"["expiry","age"]"#, ("badc", true)),

@@ -48,7 +48,7 @@ mod tests {
     use crate::domain::value::Value;
 
     #[test]
-    fn quotes() {
+    fn a_quote_lists_the_draws_of_a_charge() {
         let grant = |id: &str, remaining, expires_at_ms| Grant {
             id: id.to_owned(),
             transaction_no: String::new(),

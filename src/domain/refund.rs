@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn refunds() {
+    fn a_refund_returns_what_each_grant_can_take() {
         use RefundPolicy::{RegrantDays, Source};
         use SkipReason::{GrantFull, GrantNotFound};
         type Row<'a> = (

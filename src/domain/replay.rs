@@ -119,7 +119,7 @@ mod tests {
     const SETTLED: Option<&str> = Some(r#"{"settled":{"charged":10,"credits":6}}"#);
 
     #[test]
-    fn credits() -> Result<()> {
+    fn a_repeated_charge_or_grant_must_equal_the_first() -> Result<()> {
         let charge = ChargeRequest::parse(&key(&[]), &replay().into())?;
         let grant = NewGrant::parse(key(&[]), &replay())?;
         let (conflict, same) = (Err("IDEMPOTENCY_CONFLICT"), Ok(()));
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn tasks() -> Result<()> {
+    fn a_repeated_task_must_equal_the_first() -> Result<()> {
         let creation = r#"{"type":"media-task","taskId":"t"}"#;
         let step = r#"{"type":"media-task-step","taskId":"t"}"#;
         let settled = r#"{"type":"media-task","taskId":"t","settled":{"charged":10,"credits":0}}"#;

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_as_passed() {
+    fn a_spending_limit_is_read_or_refused() {
         let rows = [
             // what differs from 100 a day; the code
             (vec![], None),

@@ -235,7 +235,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn calls() {
+    fn calls_are_counted_by_their_outcomes() {
         let (done, closed) = (Ok(Outcome::Done), Err(Error::Closed));
         let poor = Err(Error::InsufficientCredits { required: 2, available: 1, balance: None });
         let item =
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn requests() {
+    fn requests_are_counted_from_queue_to_end() {
         let requests = Requests::default();
         let now = Instant::now();
         [1, 2, 1].into_iter().for_each(|queued| requests.enqueued(queued));

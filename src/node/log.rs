@@ -57,7 +57,7 @@ mod tests {
     use tracing::Level;
 
     #[test]
-    fn directives() {
+    fn a_directive_chooses_what_is_logged() {
         let rows = [
             // a directive; whether the engine's errors, warnings and details are logged
             ("debug", Some((true, true, true))),

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists() {
+    fn a_list_of_schemas_is_read_as_its_source_reads_it() {
         let rows = [
             // the text; names in an app's configuration; names in PostgreSQL; as SQL
             ("app", Some(vec!["app"]), Some(vec!["app"])),

@@ -73,7 +73,7 @@ fn task_that_is(status: &str, id: &str, credit_id: &str) -> TaskEntry {
 }
 
 #[test]
-fn findings() {
+fn an_audit_finds_each_contradiction() {
     use FindingKind::*;
     let unreadable = |id| {
         let draws = Err("EOF while parsing".to_owned());

@@ -27,7 +27,7 @@ fn stamp(now_ms: i64) -> Stamp {
 }
 
 #[test]
-fn holds() -> Result<()> {
+fn a_hold_has_a_deadline_in_the_future() -> Result<()> {
     let time = |time_ms| Some(Value::TimeMs(time_ms));
     let text = |text: &str| Some(Value::Text(text.to_owned()));
     let taken = |taken| ChargeFacts {
@@ -65,7 +65,7 @@ fn holds() -> Result<()> {
 }
 
 #[test]
-fn draws() -> Result<()> {
+fn a_charge_draws_on_grants_in_order() -> Result<()> {
     let a = || grant("a", 10, Some(5));
     let b = || grant("b", 20, None);
     // grant, credits to consume, consumed, after
@@ -140,7 +140,7 @@ fn a_charge_may_draw_on_very_many_grants() -> Result<()> {
 }
 
 #[test]
-fn guards_in_order() -> Result<()> {
+fn a_charge_is_refused_by_the_first_guard() -> Result<()> {
     let rows = [
         // user exists, number in use; the code
         (false, true, "USER_NOT_FOUND"),

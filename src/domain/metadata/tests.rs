@@ -91,7 +91,7 @@ fn callers_cannot_set_the_ledgers_own_fields() {
 }
 
 #[test]
-fn settlements() {
+fn a_settlement_is_written_into_any_metadata() {
     let settlement = Settled { charged: 10, credits: 6, uncollected: 0 };
     let rows = [
         // metadata before; metadata after
@@ -121,7 +121,7 @@ fn settlements() {
 }
 
 #[test]
-fn holds() {
+fn a_hold_and_its_end_are_written_into_any_metadata() {
     let rows = [
         // metadata before; the metadata of a hold, and of an ended one
         (None, r#"{"held":true}"#, r#"{"held":false}"#),
@@ -146,7 +146,7 @@ fn holds() {
 }
 
 #[test]
-fn repairs() {
+fn a_repair_is_written_into_any_metadata() {
     let rows = [
         // metadata before; metadata after
         (None, r#"{"repaired":[1]}"#),

@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rollovers() {
+    fn a_rollover_is_read_or_refused() {
         let rollover = |at_most, grace_ms| Ok(Some((at_most, grace_ms)));
         let rows = [
             // rollover; what is carried over, or the code

@@ -47,7 +47,7 @@ fn changed_at(updated_at_ms: i64) -> Times {
 }
 
 #[test]
-fn repairable_findings() {
+fn only_certain_findings_are_repaired() {
     let unreadable = ChargeEntry { draws: Err("junk".to_owned()), ..charge("z", true, 1, &[]) };
     let refunded_twice = || charge("a", false, 30, &[("g", 30)]);
     type Row = (

@@ -42,7 +42,7 @@ fn back(credits: Option<i64>) -> Result<Settlement> {
 }
 
 #[test]
-fn settlements() -> Result<()> {
+fn a_settlement_charges_what_was_used() -> Result<()> {
     let fresh = || charge(true, 10, DRAWN, None);
     let to = |charged: i64, credits: i64| {
         format!(r#"{{"settled":{{"charged":{charged},"credits":{credits}}}}}"#)
@@ -126,7 +126,7 @@ fn changed(settlement: &Settlement, charge: &Charge) -> Result<Option<Fields>> {
 }
 
 #[test]
-fn holds_end_once() -> Result<()> {
+fn a_hold_ends_only_once() -> Result<()> {
     let held = r#"{"held":true}"#;
     let hold = || charge(true, 10, DRAWN, Some(held));
     let plain = || charge(true, 10, DRAWN, None);

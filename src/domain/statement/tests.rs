@@ -66,7 +66,7 @@ fn all(limit: usize) -> Query {
 }
 
 #[test]
-fn entries() {
+fn a_statement_has_an_entry_for_each_movement() {
     use EntryKind::{Adjustment, Charge, Expiry, Grant, Refund, Revocation, Settlement};
     let withdrawn = |grant: GrantEntry| GrantEntry { active: false, ..grant };
     type Row = (&'static str, Vec<GrantEntry>, Vec<ChargeEntry>, Vec<(EntryKind, i64, i64, i64)>);
@@ -247,7 +247,7 @@ fn entries() {
 }
 
 #[test]
-fn pages() -> Result<()> {
+fn the_pages_of_a_statement_make_the_whole() -> Result<()> {
     let charges = (0..5).map(|at| charge(&format!("c {at}"), 1, &[("g", 1)], (10, 10)));
     let books = Books {
         grants: vec![grant("g", 9, 4, None)],
@@ -272,7 +272,7 @@ fn pages() -> Result<()> {
 }
 
 #[test]
-fn times() {
+fn a_statement_has_only_entries_of_its_time() {
     let books = Books {
         grants: vec![grant("g", 9, 6, None)],
         charges: vec![charge("a", 1, &[("g", 1)], (10, 10)), charge("b", 2, &[("g", 2)], (20, 20))],
@@ -296,7 +296,7 @@ fn times() {
 }
 
 #[test]
-fn invalid_cursors() {
+fn invalid_cursors_are_refused() {
     for text in ["", "x", "1", "1 grant", "x grant g", "1 gift g", "99999999999999999999 grant g"] {
         assert!(Cursor::parse(text).is_err(), "{text}");
     }

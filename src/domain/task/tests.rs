@@ -202,7 +202,7 @@ fn an_ai_tasks_charge_reads_as_the_apps() -> Result<()> {
 }
 
 #[test]
-fn options_as_passed() {
+fn an_option_of_an_update_is_read_or_refused() {
     let rows = [
         // an option of an update; the code
         (("ifStatus", text("pending")), None),
@@ -220,7 +220,7 @@ fn options_as_passed() {
 }
 
 #[test]
-fn steps() -> Result<()> {
+fn a_step_charges_a_task_that_is_not_finished() -> Result<()> {
     let plain = || vec![("credits", Value::Integer(5))];
     let free = || vec![("credits", Value::Integer(0))];
     let moves = || vec![("status", text("translating"))];

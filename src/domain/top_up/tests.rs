@@ -20,7 +20,7 @@ fn call(more: &[(&'static str, Value)]) -> Result<TopUp> {
 }
 
 #[test]
-fn decisions() -> Result<()> {
+fn a_claim_is_made_replayed_or_declined() -> Result<()> {
     use State::{Abandoned, Confirmed, Open};
     let stamp =
         || Stamp { ids: NewIds { id: "new".into(), transaction_no: "7".into() }, now_ms: NOW };
@@ -78,7 +78,7 @@ fn decisions() -> Result<()> {
 }
 
 #[test]
-fn ends() {
+fn an_open_claim_is_confirmed_or_abandoned() {
     use State::{Abandoned, Confirmed, Open};
     let rows = [
         // the state, the requested state; the status afterwards, or the code
@@ -109,7 +109,7 @@ fn ends() {
 }
 
 #[test]
-fn unconfirmed_claims() {
+fn a_claim_is_unconfirmed_by_its_status_and_metadata() {
     let rows = [
         // status, metadata; whether it is unconfirmed, whether it is half a top-up
         ("pending", r#"{"topUp":"open"}"#, true, false),
@@ -130,7 +130,7 @@ fn unconfirmed_claims() {
 }
 
 #[test]
-fn open_claims() {
+fn a_claim_is_open_since_it_was_made() {
     let rows = [
         // the state, and how many days ago it was made; whether it has been open since yesterday
         (Some(State::Open), 2, true),
@@ -147,7 +147,7 @@ fn open_claims() {
 }
 
 #[test]
-fn caps() {
+fn a_cap_is_read_or_refused() {
     let rows = [
         (r#"{"credits":5,"per":"hour"}"#, Some(DAY_MS / 24)),
         (r#"{"credits":5,"per":"month"}"#, Some(30 * DAY_MS)),

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn attempts() {
+    fn only_some_failures_are_tried_again() {
         let (lost, ended) = (|| Failure::Lost(String::new()), || Failure::Ended(String::new()));
         let conflict = || Failure::Conflict(String::new());
         let refused = |code: &str| {
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn pauses() {
+    fn pauses_between_attempts_are_short() {
         for reason in [LostConnection, TakenKey, ReadOnly { attempt: 1 }] {
             assert_eq!(reason.pause(), Duration::ZERO, "{reason:?}");
         }

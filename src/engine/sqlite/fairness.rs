@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses() {
+    fn a_process_that_kept_the_lock_pauses() {
         let rows = [
             // batches (begin and end in ms, whether others wrote), now; the pause in ms
             (vec![(0, 50, true), (50, 99, false)], 99, None),
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn long_pauses_differ() {
+    fn long_pauses_differ_from_each_other() {
         let start = Instant::now();
         let at = |ms: u64| start + Duration::from_millis(ms);
         let mut fairness = LockFairness::new(start);

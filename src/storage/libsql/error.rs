@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statements() {
+    fn a_failed_statement_has_its_code() {
         let rows = [
             // the code, the server's message; the caller's code, and whether it is retryable
             ("SQLITE_BUSY", "SQLite error: database is locked", "DATABASE_BUSY", true),
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn statuses() {
+    fn a_status_of_http_has_its_code() {
         let rows = [
             // the status, the body, whether there is a token; the caller's code, whether it is retryable, a
             // word of the message

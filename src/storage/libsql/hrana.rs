@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn parsed_server_replies() {
+    fn replies_of_a_server_are_parsed() {
         let done = |rows| Outcome::Done { rows, changes: 1 };
         let failed = |message: &str, code: Option<&str>| ServerError {
             message: message.to_owned(),

@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn urls() {
+    fn a_libsql_url_is_read_or_refused() {
         let rows = [
             // the URL; encrypted, host, path, token
             ("libsql://db.turso.io", Some((true, "db.turso.io", "", None))),
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn redirects() {
+    fn a_redirect_is_followed_within_limits() {
         let rows = [
             // the URL, the location; the new URL, and whether the token is sent there
             ("http://a/db", "/new/v3/pipeline", Some(("a", "/new", true))),

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn urls() {
+fn a_url_names_a_file_or_a_server() {
     let file = |path: &str| Ok(Location::Sqlite(Place::File(PathBuf::from(path))));
     let rows = [
         ("file:data/local.db", file("data/local.db")),
@@ -50,7 +50,7 @@ fn urls() {
 }
 
 #[test]
-fn providers() {
+fn a_provider_must_fit_its_url() {
     let rows =
         [("", true), ("sqlite", true), ("turso", true), ("postgresql", false), ("mysql", false)];
     for (provider, fits) in rows {
@@ -78,7 +78,7 @@ fn a_url_in_place_of_a_provider_is_not_shown() {
 }
 
 #[test]
-fn systems() {
+fn a_url_names_the_database_system() {
     let rows = [
         ("postgres://db/app", "postgresql"),
         ("PostgreSQL://db/app?no=such", "postgresql"),

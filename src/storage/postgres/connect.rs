@@ -212,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_of_several() {
+    fn a_url_with_several_hosts_is_split_by_host() {
         let rows = [
             ("postgres://u:p@a:1,b:2/db", 0, "postgres://u:p@a:1/db"),
             ("postgres://u:p@a:1,b:2/db", 1, "postgres://u:p@b:2/db"),

@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names() {
+    fn a_database_is_named_without_its_password() {
         let rows = [
             (
                 "postgres://app:secret@db.example.test:5433/app?application_name=x",

@@ -53,7 +53,7 @@ fn told(account: &Account) -> (String, String, Option<&str>) {
 }
 
 #[test]
-fn accounts() {
+fn the_facts_for_a_change_of_accounts_are_the_same_on_each_store() {
     let folder = tempfile::tempdir().unwrap();
     for (name, mut store) in stores::all(folder.path(), "accounts") {
         store.start(&["u", "v"]);

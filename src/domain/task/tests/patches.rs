@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn patches() -> Result<()> {
+fn a_patch_decides_which_charge_is_refunded() -> Result<()> {
     let drawn = r#"[{"creditId":"g","creditsConsumed":10}]"#;
     let own = Some("own");
     let named = || fields(&[("status", text("failed")), ("creditId", text("named"))]);

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn missing_privileges() {
+    fn missing_privileges_are_named() {
         const ALL: &str = "select,insert,update,references";
         type Row<'a> = (&'a [(&'a str, &'a str, &'a str)], &'a [&'a str]);
         let rows: [Row; 5] = [

@@ -49,7 +49,7 @@ mod tests {
     use crate::domain::table::TaskKind::{Ai, Media};
 
     #[test]
-    fn required_columns() {
+    fn a_required_column_must_have_a_suitable_type() {
         const WORDS: &str = "enum('active','deleted','grant','consume')";
         let rows: [(TableName, &str, &[&str], &[&str]); 11] = [
             // the column; suitable types, and unsuitable ones

@@ -189,7 +189,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds() {
+    fn a_column_has_the_kind_of_its_type() {
         let rows = [
             ("varchar(191)", Kind::Text, Limit::Characters(191)),
             ("text", Kind::Text, Limit::Bytes(65_535)),

@@ -113,7 +113,7 @@ mod tests {
     use TableName::{Credit, Tasks, User};
 
     #[test]
-    fn missing_privileges() {
+    fn missing_privileges_are_named() {
         const MEDIA: TableName = Tasks(TaskKind::Media);
         type Row<'a> = (TableName, Command, &'a [&'a str], bool, bool, Option<&'a str>);
         let rows: [Row; 13] = [

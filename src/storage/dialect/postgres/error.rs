@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn meanings() {
+    fn each_error_code_has_its_meaning() {
         const FINAL: Meaning = Meaning::Refused { retryable: false };
         const PASSING: Meaning = Meaning::Refused { retryable: true };
         let rows = [

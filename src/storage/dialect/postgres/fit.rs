@@ -49,7 +49,7 @@ mod tests {
     use crate::storage::dialect::postgres::schema::column_of_type;
 
     #[test]
-    fn required_columns() {
+    fn a_required_column_must_have_a_suitable_type() {
         let enumeration = "active|deleted|grant|consume|payment|gift";
         let rows: [(TableName, &str, &[&str], &[&str]); 16] = [
             // the column; suitable types, and unsuitable ones

@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds() {
+    fn a_column_has_the_kind_of_its_type() {
         let rows = [
             ("text", Kind::Text, Limit::None),
             ("character varying(20)", Kind::Text, Limit::Characters(20)),

@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn meanings() {
+    fn each_error_code_has_its_meaning() {
         let rows = [
             // the code, SQLite's message; the caller's code, and whether it is retryable
             ("SQLITE_BUSY", "database is locked", "DATABASE_BUSY", true),

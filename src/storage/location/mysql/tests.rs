@@ -27,7 +27,7 @@ fn place(url: &MysqlUrl) -> String {
 }
 
 #[test]
-fn places() {
+fn a_mysql_url_names_user_host_and_database() {
     let rows = [
         ("//a:s@db/app", Some("a:s@db:3306/app")),
         ("//a:s@db:3307/app \n", Some("a:s@db:3307/app")),
@@ -78,13 +78,13 @@ fn places() {
 
 #[cfg(unix)]
 #[test]
-fn sockets() {
+fn a_mysql_url_can_name_a_socket() {
     let url = read("//a@%2Frun%2Fmysqld.sock/app");
     assert_eq!(url.as_ref().ok().map(place).as_deref(), Some("a:-@/run/mysqld.sock/app"));
 }
 
 #[test]
-fn encryption() {
+fn mysql_parameters_choose_the_encryption() {
     use SslMode::{Disable, Prefer, Require, VerifyCa, VerifyFull};
     let rows = [
         // the parameters; the mode, the authorities' file, whether there is a client certificate
@@ -153,7 +153,7 @@ fn encryption() {
 }
 
 #[test]
-fn timeouts() {
+fn mysql_parameters_choose_the_timeout() {
     let rows = [
         // the parameters; the timeout in milliseconds
         ("", Some(None)),

@@ -32,7 +32,7 @@ fn place(url: &PostgresUrl) -> String {
 }
 
 #[test]
-fn places() {
+fn a_postgres_url_names_user_host_and_database() {
     type Row = (&'static str, &'static [(&'static str, &'static str)], Option<&'static str>);
     const ALL: &[(&str, &str)] = &[
         ("PGHOST", "other"),
@@ -118,7 +118,7 @@ fn places() {
 
 #[cfg(unix)]
 #[test]
-fn sockets() {
+fn a_postgres_url_can_name_a_socket() {
     let rows = [
         ("//%2Frun%2Fpostgresql/app", "-:-@/run/postgresql:5432/app"),
         ("//a@%2Frun:6543/app", "a:-@/run:6543/app"),
@@ -132,7 +132,7 @@ fn sockets() {
 }
 
 #[test]
-fn targets() {
+fn parameters_choose_the_kind_of_session() {
     let rows = [
         ("", "", Some(TargetSession::Any)),
         ("any", "standby", Some(TargetSession::Any)),
@@ -156,7 +156,7 @@ fn targets() {
 }
 
 #[test]
-fn encryption() {
+fn parameters_choose_the_encryption() {
     use SslMode::{Disable, Prefer, Require, VerifyCa, VerifyFull};
     type Row = (
         &'static str,
@@ -225,7 +225,7 @@ fn encryption() {
 }
 
 #[test]
-fn more_of_encryption() {
+fn more_parameters_choose_how_to_encrypt() {
     let rows = [
         // parameters; direct, sends the host name, versions, channel binding, client certificate
         ("", Some((false, true, Versions::Both, ChannelBinding::Prefer, false))),
@@ -285,7 +285,7 @@ fn more_of_encryption() {
 }
 
 #[test]
-fn sessions() {
+fn parameters_choose_the_settings_of_a_session() {
     let rows = [
         // parameters, PGAPPNAME, PGOPTIONS; options, name, settings
         ("", "", "", Some((None, None, ""))),
@@ -330,7 +330,7 @@ fn sessions() {
 }
 
 #[test]
-fn networks() {
+fn parameters_choose_the_settings_of_the_network() {
     let url = "//db/app?connect_timeout=3&load_balance_hosts=random&keepalives=0&keepalives_idle=4\
                &keepalives_interval=5&keepalives_count=6&tcp_user_timeout=7000";
     let network = Network {

@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers() {
+    fn numbers_are_read_by_their_length() {
         let rows: [(&[u8], Option<u64>); 9] = [
             (&[0], Some(0)),
             (&[250], Some(250)),
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn cells() {
+    fn cells_are_read_up_to_their_end() {
         type Row = (&'static [u8], Result<Option<&'static [u8]>, ClientError>);
         let rows: [Row; 5] = [
             (&[0xFB], Ok(None)),

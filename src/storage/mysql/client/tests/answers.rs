@@ -19,7 +19,7 @@ fn rows(answer: Answer<Vec<ResultSet>>) -> Vec<String> {
 }
 
 #[test]
-fn several_statements() {
+fn several_statements_are_answered_in_order() {
     let table = |end: fn(u8) -> Vec<u8>, last: Vec<u8>| {
         let middle = if end(0).len() == 5 { vec![eof(0)] } else { Vec::new() };
         let head = [vec![2], column("a"), column("b")];
@@ -56,7 +56,7 @@ fn an_error_among_rows() {
 
 /// Replies that violate the protocol or end the session: the connection is not used afterwards.
 #[test]
-fn sessions_that_end() {
+fn an_answer_that_is_no_answer_ends_the_session() {
     let long_row = [&[0xFE, 255, 255, 255, 0, 0, 0, 0, 0][..], b"short"].concat();
     let answers: [&[Vec<u8>]; 17] = [
         &[],
@@ -172,7 +172,7 @@ fn a_command_is_what_it_says() {
 
 /// A message that does not fit in one packet continues in the next one, which may be empty.
 #[test]
-fn long_messages() {
+fn long_messages_are_sent_in_several_packets() {
     const MOST: usize = 0xFF_FFFF;
     for length in [MOST - 1, MOST, MOST + 1] {
         wait(async {
@@ -209,7 +209,7 @@ fn long_messages() {
 }
 
 #[test]
-fn an_endless_reply() {
+fn an_endless_reply_is_not_read_to_its_end() {
     wait(async {
         let (mut client, mut server) = connected(ABILITIES).await;
         let endless = async {

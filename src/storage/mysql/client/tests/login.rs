@@ -94,7 +94,7 @@ fn switch(plugin: &str, nonce: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn at_once() {
+fn a_login_uses_the_method_that_the_server_names() {
     let rows = [
         // the server's method; the client's method
         ("mysql_native_password", "mysql_native_password"),
@@ -133,7 +133,7 @@ fn at_once() {
 }
 
 #[test]
-fn an_empty_password() {
+fn an_empty_password_is_sent_as_no_proof() {
     for plugin in ["mysql_native_password", "caching_sha2_password"] {
         let steps = vec![(switch(plugin, NONCE), Expected::Bytes(Vec::new()))];
         log_in(&settings(""), greeting(ABILITIES, "mysql_native_password"), steps).unwrap();
@@ -141,7 +141,7 @@ fn an_empty_password() {
 }
 
 #[test]
-fn another_plugin() {
+fn a_login_goes_on_with_another_plugin() {
     const OTHER: &[u8; 21] = b"other bytes of luck!\0";
     fn native(proof: &[u8]) -> bool {
         is_right("mysql_native_password", proof, &OTHER[..20])
@@ -176,7 +176,7 @@ fn a_password_that_the_server_has_not_cached() {
 }
 
 #[test]
-fn mariadbs_own() {
+fn a_login_signs_with_the_method_that_mariadb_has_of_its_own() {
     const OTHER: &[u8; 32] = b"thirty-two bytes of luck, or so!";
     const KEY: &str = "a password of thirty-two letters";
     // With a 32-byte password, it is an Ed25519 signature with that key.
@@ -190,7 +190,7 @@ fn mariadbs_own() {
 }
 
 #[test]
-fn the_plain_password() {
+fn the_plain_password_is_sent_only_if_that_is_allowed() {
     let clear = || (switch("mysql_clear_password", b""), Expected::Bytes(b"secret\0".to_vec()));
     let native = || greeting(ABILITIES, "mysql_native_password");
     log_in(&local_settings("secret"), native(), vec![clear()]).unwrap();
@@ -206,7 +206,7 @@ fn the_plain_password() {
 
 /// Requests of the server that the client rejects.
 #[test]
-fn refusals() {
+fn a_refused_login_says_why() {
     let pam = switch("dialog", b"\x02password: ");
     let rows: [(Vec<u8>, &str); 11] = [
         // the server's packet after the greeting; a word of the error
@@ -245,7 +245,7 @@ fn refusals() {
 }
 
 #[test]
-fn invalid_keys() {
+fn an_invalid_public_key_is_refused() {
     for key in ["", "\u{4}\u{4}", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n"] {
         let settings = settings("secret");
         let failed = wait(async {
@@ -266,7 +266,7 @@ fn invalid_keys() {
 
 /// Packets that a server may send instead of a greeting.
 #[test]
-fn before_the_login() {
+fn a_server_that_refuses_before_the_login_is_quoted() {
     let greeting = |abilities| greeting(abilities, "mysql_native_password");
     let rows = [
         // the server's first packet; the error

@@ -63,7 +63,7 @@ proptest! {
     #![proptest_config(cases(4096))]
 
     #[test]
-    fn changed_conversations(
+    fn a_changed_conversation_is_answered(
         abilities in select(vec![ABILITIES, WITH_EOF]),
         edits in edits(3),
     ) {
@@ -71,7 +71,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes(said in vec(any::<u8>(), 0..200)) {
+    fn any_bytes_are_answered(said in vec(any::<u8>(), 0..200)) {
         answered(said.clone());
         let in_packets: Vec<Vec<u8>> = said.chunks(17).map(<[u8]>::to_vec).collect();
         answered(packets(0, &in_packets));

@@ -47,7 +47,7 @@ fn encrypted_messages_can_be_decrypted() {
 }
 
 #[test]
-fn powers() {
+fn powers_are_computed_modulo_a_number() {
     let rows = [
         // base, exponent, modulus; the power
         (0_u64, 5_u8, 7_u64, 0_u64),

@@ -62,7 +62,7 @@ where
 }
 
 #[test]
-fn certificates() {
+fn a_certificate_is_checked_as_the_parameters_say() {
     let authority = format!("ssl-ca={FOLDER}/authority.pem");
     let with = |more: &str| format!("{authority}&{more}");
     let rows = [
@@ -111,7 +111,7 @@ async fn ask_for_password(stream: DuplexStream, certificate: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn the_plain_password() {
+fn the_plain_password_is_sent_only_to_a_server_that_is_known() {
     let authority = format!("ssl-ca={FOLDER}/authority.pem");
     let with = |more: &str| format!("{authority}&{more}");
     let rows = [
@@ -162,7 +162,7 @@ fn a_server_without_encryption() {
 
 /// Packets before the TLS handshake may come from an attacker.
 #[test]
-fn packets_before_encryption() {
+fn packets_before_encryption_are_refused() {
     let settings = url("db", "ssl-mode=REQUIRED");
     let client = wait(async {
         let (ours, theirs) = duplex(1 << 16);
@@ -176,7 +176,7 @@ fn packets_before_encryption() {
 
 /// A server with outdated TLS: the client connects without TLS if it is only preferred, otherwise not at all.
 #[test]
-fn failed_handshakes() {
+fn a_failed_handshake_falls_back_only_if_that_is_allowed() {
     for (parameters, connects) in [("", true), ("ssl-mode=REQUIRED", false)] {
         wait(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -203,7 +203,7 @@ fn failed_handshakes() {
 }
 
 #[test]
-fn names_of_hosts() {
+fn mode_and_host_decide_whether_a_connection_is_encrypted() {
     let settings = |host: &str, mode| {
         let Ok(Location::Mysql(mut url)) = Location::parse(&format!("mysql://{host}/shop")) else {
             panic!("{host}")
