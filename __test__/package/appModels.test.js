@@ -93,7 +93,7 @@ describe('calculateCreditExpirationTime', () => {
     ['2026-11-28T12:00:00.000Z', 36_500],
     ['2026-11-28T12:00:00.000Z', 1.9],
     ['2026-11-28T12:00:00.000Z', 0.5],
-  ])('calculateCreditExpirationTime at %s, of %p days is when the app says', (now, creditsValidDays) => {
+  ])('at %s, for %p days, returns what the app does', (now, creditsValidDays) => {
     jest.useFakeTimers({ now: new Date(now) })
     const found = calculateCreditExpirationTime({ creditsValidDays })
     expect(found).toEqual(appExpirationTime({ creditsValidDays }))
@@ -111,7 +111,7 @@ describe('calculateCreditExpirationTime', () => {
     ['America/New_York', '2026-01-31T05:30:00.000Z', 28, '2026-02-28T05:30:00.000Z'],
     ['Pacific/Auckland', '2026-11-28T10:59:00.000Z', 365, '2027-11-28T10:59:00.000Z'],
     ['UTC', '2026-10-20T10:00:00.000Z', 7, '2026-10-27T10:00:00.000Z'],
-  ])('in %s at %s, of %i days: %s', async (TZ, now, creditsValidDays, expected) => {
+  ])('in %s at %s, for %i calendar days, returns %s', async (TZ, now, creditsValidDays, expected) => {
     const source = `
       const Real = Date
       globalThis.Date = class extends Real {

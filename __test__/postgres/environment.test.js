@@ -25,7 +25,7 @@ describe('DB_MAX_CONNECTIONS', () => {
     ['2000', undefined, 1000],
     ['25', 3, 3],
     ['many', 3, 3],
-  ])('%p, with %p as maxConnections: %p', async (value, maxConnections, expected) => {
+  ])('as %p, with %p as maxConnections, allows %p connections', async (value, maxConnections, expected) => {
     const database = await TestDatabase.fresh()
     await database.credits.close()
     if (value === undefined) delete process.env[NAME]

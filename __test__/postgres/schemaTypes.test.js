@@ -232,10 +232,10 @@ describe("an app's own column", () => {
   })
 
   test.each([
-    ['an identity', 'integer GENERATED ALWAYS AS IDENTITY', 1],
-    ['computed', `text GENERATED ALWAYS AS (upper(platform)) STORED`, 'YOUTUBE'],
-    ['filled by a default', `text NOT NULL DEFAULT 'x'`, 'x'],
-  ])('%s', async (_, definition, expected) => {
+    ['that is an identity', 'integer GENERATED ALWAYS AS IDENTITY', 1],
+    ['that is computed', `text GENERATED ALWAYS AS (upper(platform)) STORED`, 'YOUTUBE'],
+    ['with a default', `text NOT NULL DEFAULT 'x'`, 'x'],
+  ])('%s is filled by the server', async (_, definition, expected) => {
     const database = await TestDatabase.fresh()
     await database.sql(`ALTER TABLE media_tasks ADD COLUMN own ${definition}`)
     await database.user('u', 10)

@@ -149,7 +149,7 @@ describeWithOpenssl('a server with a certificate of its own', () => {
     ['verify-ca', { sslrootcert: 'server.crt' }, 'localhost'],
     ['verify-ca', { sslrootcert: 'server.crt' }, '127.0.0.1'],
     ['require', { sslrootcert: 'server.crt' }, '127.0.0.1'],
-  ])('sslmode=%s, %j, to %s: encrypted', async (sslmode, { sslrootcert }, host) => {
+  ])('is used, encrypted, by sslmode=%s with %j at %s', async (sslmode, { sslrootcert }, host) => {
     const roots = sslrootcert ? { sslrootcert: file(sslrootcert) } : {}
     const credits = connection(urlWith(database.url, { sslmode, ...roots }, host))
     expect(await encrypted(credits)).toBe(true)
@@ -165,7 +165,7 @@ describeWithOpenssl('a server with a certificate of its own', () => {
     ['verify-ca', 'which another one has signed', { sslrootcert: 'other.crt' }, 'localhost'],
     ['require', 'which another one has signed', { sslrootcert: 'other.crt' }, 'localhost'],
     ['verify-full', 'which is for another host', { sslrootcert: 'server.crt' }, '127.0.0.1'],
-  ])('sslmode=%s refuses one %s', async (sslmode, _, { sslrootcert }, host) => {
+  ])('is refused by sslmode=%s as one %s', async (sslmode, _, { sslrootcert }, host) => {
     const roots = sslrootcert ? { sslrootcert: file(sslrootcert) } : {}
     const credits = connection(urlWith(database.url, { sslmode, ...roots }, host))
     const error = await credits.getRemainingCredits('u0').catch((error) => error)
@@ -182,7 +182,7 @@ describeWithOpenssl('a server with a certificate of its own', () => {
     ['sslmode=require&ssl_max_protocol_version=TLSv1.2', 'localhost'],
     ['sslmode=require&ssl_min_protocol_version=TLSv1.3&sslsni=0', 'localhost'],
     ['sslmode=require&channel_binding=require', 'localhost'],
-  ])('%s, to %s: encrypted', async (parameters, host) => {
+  ])('is used, encrypted, by %s at %s', async (parameters, host) => {
     const url = urlWith(database.url, {}, host)
     const credits = connection(`${url}?${parameters.replace('server.crt', file('server.crt'))}`)
     expect(await encrypted(credits)).toBe(true)
@@ -197,7 +197,7 @@ describeWithOpenssl('a server with a certificate of its own', () => {
     ['sslmode=verify-ca&sslrootcert=system', 'localhost'],
     ['sslrootcert=other.crt', 'localhost'],
     ['ssl=true&sslrootcert=server.crt', '127.0.0.1'],
-  ])('%s, to %s: refused', async (parameters, host) => {
+  ])('is refused by %s at %s', async (parameters, host) => {
     const url = urlWith(database.url, {}, host)
     const named = parameters.replace(/\w+\.crt/, (name) => file(name))
     const error = await connection(`${url}?${named}`)

@@ -45,7 +45,7 @@ describe('getAITasks', () => {
     [{ userId: 'v', provider: 'fal' }, []],
     [{ userId: 'nobody' }, []],
     [{ mediaType: 'image%' }, []],
-  ])('of %j, newest first', async (query, expected) => {
+  ])('returns the tasks of %j, newest first', async (query, expected) => {
     const { credits } = await withTasks()
     const found = await credits.getAITasks(query)
     expect(ids(found)).toEqual(expected)

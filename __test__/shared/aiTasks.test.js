@@ -86,7 +86,7 @@ describe('createAITask', () => {
     ['0', { costCredits: 0 }],
     ['left out', {}],
     ['undefined', { costCredits: undefined }],
-  ])('a cost that is %s charges nothing', async (_, cost) => {
+  ])('with a cost that is %s charges nothing', async (_, cost) => {
     const { database, createAITask } = await withUser()
     const row = await createAITask(aiTask('t', 'u', cost))
     expect(row).toMatchObject({ costCredits: 0, creditId: null })

@@ -243,7 +243,7 @@ describe.each(Object.entries(BATCHES))('%s', (name, { one, item }) => {
       ['the last of which', [2, 3], taken.code, 2],
       ['all but the first of which', [1, 3], taken.code, 1],
       ['none of which', [0, 0], { accepted: 3 }, undefined],
-    ])('a batch %s was made before', async (_, made, expected, index) => {
+    ])('replays or refuses a batch %s was made before', async (_, made, expected, index) => {
       const { database, batch, balance } = await open()
       const list = items({ key: 'a' }, { key: 'b', credits: 20 }, { key: 'c', userId: 'v' })
       for (const single of await database.credits[name](list.slice(...made))) {

@@ -52,7 +52,7 @@ describe.each(Object.entries(MEDIA_CREATES))('%s with freeTrialLimit', (_, { mak
     [2, 10],
     [0, Number.MAX_SAFE_INTEGER],
     [null, 1],
-  ])('%p used, of %i: one more', async (before, limit) => {
+  ])('takes one more if %p are used, of %i', async (before, limit) => {
     const database = await withUsers(before)
     await take(database, limit)
     expect(await used(database)).toBe(before + 1)
@@ -64,7 +64,7 @@ describe.each(Object.entries(MEDIA_CREATES))('%s with freeTrialLimit', (_, { mak
     [3, 2],
     [7, 0],
     [null, 0],
-  ])('%p used, of %i: the refusal says so', async (before, limit) => {
+  ])('refuses one more if %p are used, of %i, and says so', async (before, limit) => {
     const database = await withUsers(before)
     const user = await userRow(database)
     const error = await refusal(database, () => take(database, limit))

@@ -103,7 +103,7 @@ describe.each(CALLS)('%s', (name, call) => {
   test.each([
     ['a state', { ifStatus: 'pending' }],
     ['the last change', { ifUpdatedBefore: after(1) }],
-  ])('20 workers claim one task by %s: exactly one gets it', async (_, options) => {
+  ])('lets exactly one of 20 workers claim a task by %s', async (_, options) => {
     const database = await withTasks()
     const settled = await atOnce(20, () => call(database, 't', options))
     expect(counted(settled)).toEqual({ accepted: 1, [CONFLICT]: 19 })

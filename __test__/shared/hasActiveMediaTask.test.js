@@ -33,7 +33,7 @@ describe('hasActiveMediaTask', () => {
     ['failed', false],
     ['Pending', false],
     ['a status of a fork', false],
-  ])('a task that is %s: %p', async (status, active) => {
+  ])('for a task that is %s returns %p', async (status, active) => {
     const database = await TestDatabase.fresh()
     await database.user('u')
     await database.user('v')

@@ -59,7 +59,7 @@ describe.each(JSON_TYPES)('JSON in a column of type %s', (type) => {
     ['text that only looks like half an emoji', ['\\ud83c', '\\\\u0000'], ['\\ud83c', '\\\\u0000']],
     ['whole emoji and other letters', { '🎬': 'é\u001f"\\' }, { '🎬': 'é\u001f"\\' }],
     ['the maximum number of nested arrays', nested(DEEPEST), nested(DEEPEST)],
-  ])('%s', async (_, value, expected) => {
+  ])('is stored and read: %s', async (_, value, expected) => {
     const database = await withColumns(type)
     const { createMediaTask, updateMediaTaskById, consumeCredits } = database.credits
     const row = await createMediaTask(task('t', 'u', { options: value }), 10)
@@ -71,9 +71,9 @@ describe.each(JSON_TYPES)('JSON in a column of type %s', (type) => {
   })
 
   test.each([
-    ['as an object', { title: `${HALF}a`, note: NUL }],
-    ['as text', JSON.stringify({ title: `${HALF}a`, note: NUL })],
-  ])('the metadata of a step, %s', async (_, metadata) => {
+    ['passed as an object', { title: `${HALF}a`, note: NUL }],
+    ['passed as text', JSON.stringify({ title: `${HALF}a`, note: NUL })],
+  ])('is stored and read as the metadata of a step, %s', async (_, metadata) => {
     const database = await withColumns(type)
     await database.credits.createMediaTask(task('t', 'u'), 10)
     await database.credits.chargeMediaTask('t', { credits: 10, metadata })

@@ -80,7 +80,7 @@ describe.each(Object.entries(CREATES))('%s with maxActive', (_, { kind, make, op
     [3, 3],
     [3, 2],
     [5, 0],
-  ])('%i tasks, of which there may be %i: the refusal says so', async (active, maxActive) => {
+  ])('refuses one more task if there are %i, of %i, and says so', async (active, maxActive) => {
     const { database, another } = await withPending(active)
     const error = await refusal(database, () => another({ maxActive }))
     expect(error).toMatchObject({ code: TOO_MANY, active, maxActive, retryable: false })
@@ -95,7 +95,7 @@ describe.each(Object.entries(CREATES))('%s with maxActive', (_, { kind, make, op
     ['undefined', { maxActive: undefined }],
     ['missing', {}],
     ['missing, like all options', undefined],
-  ])('of two: %s', async (_, options) => {
+  ])('accepts a third task if the limit is %s', async (_, options) => {
     const { another, database } = await withPending(2)
     expect(await another(options)).toMatchObject({ id: 'new', status: 'pending' })
     expect(await database.credits.getRemainingCredits('u')).toBe(99)

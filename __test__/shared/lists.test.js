@@ -326,7 +326,7 @@ describe.each(Object.entries(WITH_USERS))('%s with getUser', (name, add) => {
     ['null', { getUser: null }],
     ['undefined', { getUser: undefined }],
     ['left out', {}],
-  ])('%s: rows have no user', async (_, query) => {
+  ])('%s returns rows without a user', async (_, query) => {
     const { list } = await withRows()
     for (const row of await list(query)) expect(row).not.toHaveProperty('user')
   })

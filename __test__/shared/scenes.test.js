@@ -218,7 +218,7 @@ describe('drawOrder', () => {
     ['gifts first, older ones before', [{ scenes: ['gift'] }, 'age'], ['always', 'gift', 'none', 'paid']],
     ['payments last', [{ scenes: ['gift', 'payment'] }], ['gift', 'always', 'paid', 'none']],
     ['expiry, then scenes', ['expiry', { scenes: ['payment'] }], ['gift', 'paid', 'none', 'always']],
-  ])('%s', async (_, drawOrder, expected) => {
+  ])('draws on grants in this order: %s', async (_, drawOrder, expected) => {
     const database = await withGrants()
     const said = await inOrder(database, drawOrder, async (credits) => {
       const { grants } = await credits.getBalance('u')

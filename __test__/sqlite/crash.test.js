@@ -61,10 +61,10 @@ describe('kill -9 in the middle of a checkpoint', () => {
 
   test.each([
     // Of 25,000 pages, see src/storage/sqlite/wal.rs: with long texts that is not so many tasks.
-    ['of a commit, because the log is long', { tasksEach: 1000, bytes: 20_000 }],
+    ['of a commit, because the log is long,', { tasksEach: 1000, bytes: 20_000 }],
     ['of an idle writer', { tasksEach: 25, bytes: 0 }],
   ])(
-    '%s',
+    '%s loses nothing that was acknowledged',
     async (_, work) => {
       const database = await TestDatabase.fresh()
       await database.run(MANY_USERS, LARGE_GRANTS)

@@ -225,7 +225,7 @@ import { appendUserToResult, User } from './user';
 }
 
 const ODD = {
-  'without src/': moved(
+  'no src/': moved(
     { ...STOCK, 'tsconfig.json': STOCK['tsconfig.json'].replace('src/**/*.ts', '*/**/*.ts') },
     (name) => name.replace(/^src\//, ''),
   ),

@@ -102,10 +102,10 @@ function compile(root) {
 
 /** Text in the form of another author. */
 const forms = {
-  'with CRLF': (text) => text.replaceAll('\n', '\r\n'),
-  'with tabs': (text) => text.replace(/^(?: {2})+/gm, (spaces) => '\t'.repeat(spaces.length / 2)),
-  'without semicolons': (text) => text.replace(/;$/gm, ''),
-  'with double quotes': (text) => text.replaceAll("'", '"'),
+  CRLF: (text) => text.replaceAll('\n', '\r\n'),
+  tabs: (text) => text.replace(/^(?: {2})+/gm, (spaces) => '\t'.repeat(spaces.length / 2)),
+  'no semicolons': (text) => text.replace(/;$/gm, ''),
+  'double quotes': (text) => text.replaceAll("'", '"'),
 }
 
 module.exports = { appOf, commit, compile, folderOf, forms, git, link, manifest, textsOf, typeErrors }

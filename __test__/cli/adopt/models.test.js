@@ -136,7 +136,7 @@ describe('a model file', () => {
       `${HEAD}\nexport const later = () => getRemainingCredits('1');\n\n${BALANCE}`,
       `${IMPORT}\nexport const later = () => getRemainingCredits('1');\n\n${CONNECTED}`,
     ],
-  ])('%s', (_, before, expected) => {
+  ])('is rewritten with only the needed changes: %s', (_, before, expected) => {
     expect(replaced(before)).toEqual({ text: expected, notes: [] })
     expect(replaced(expected).text).toBe(expected)
   })
@@ -338,7 +338,7 @@ describe('callers', () => {
   })
 })
 
-describe('around the package', () => {
+describe('code around the package', () => {
   const found = (text) =>
     chargesAround(appOf({ 'src/a.ts': text }), VARIABLES).map(({ line, message }) => `${line}: ${message}`)
 
@@ -395,7 +395,7 @@ describe('around the package', () => {
     ],
     ['SQL that reads', 'sql`SELECT * FROM credit`', []],
     ['another table', 'db().update(order).set({ status: 1, creditsAmount: 2 })', []],
-  ])('%s', (_, text, expected) => {
+  ])('is found or left alone: %s', (_, text, expected) => {
     expect(found(text)).toEqual(expected)
   })
 })

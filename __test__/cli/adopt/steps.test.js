@@ -51,11 +51,11 @@ describe('the dependency', () => {
       '{ "dependencies": { "media-credits": "^1.0.0" }, "devDependencies": { "a": "1" } }',
     ],
     [
-      'that exists stays',
+      'only if it is not there',
       '{ "dependencies": { "media-credits": "0.1.0" } }',
       '{ "dependencies": { "media-credits": "0.1.0" } }',
     ],
-  ])('%s', (_, before, expected) => {
+  ])('is added %s', (_, before, expected) => {
     expect(packageAfter(before)).toBe(expected)
     expect(() => JSON.parse(expected)).not.toThrow()
   })
@@ -118,7 +118,7 @@ describe('next.config', () => {
       "function made() {\n  return { images: {}, serverExternalPackages: ['media-credits'] }\n}\nexport default withA(made())\n",
     ],
     [
-      'two ways',
+      'one of two objects',
       'export default process.env.A ? { images: {} } : { output: 1 }\n',
       "export default process.env.A ? { images: {}, serverExternalPackages: ['media-credits'] } : { output: 1, serverExternalPackages: ['media-credits'] }\n",
     ],
@@ -148,16 +148,16 @@ describe('next.config', () => {
       "import base from './base.mjs'\nexport default { ...base, images: {}, serverExternalPackages: [...(base.serverExternalPackages ?? []), 'media-credits'] }\n",
     ],
     [
-      'satisfies',
+      'an object that satisfies a type',
       "import type { NextConfig } from 'next'\nconst made = {} satisfies NextConfig\nexport { made as default }\n",
       "import type { NextConfig } from 'next'\nconst made = { serverExternalPackages: ['media-credits'] } satisfies NextConfig\nexport { made as default }\n",
     ],
     [
-      'it is there',
+      'a list that has it',
       "export default { serverExternalPackages: ['media-credits'] }\n",
       "export default { serverExternalPackages: ['media-credits'] }\n",
     ],
-  ])('%s', (_, before, expected) => {
+  ])('names the package, given %s', (_, before, expected) => {
     const name = before.includes('import type') ? 'next.config.ts' : 'next.config.mjs'
     expect(configAfter(before, name)).toBe(expected)
     expect(configAfter(expected, name)).toBe(expected)
@@ -226,7 +226,7 @@ describe('the schema', () => {
       "import { pgSchema, text } from 'drizzle-orm/pg-core'\nconst app = pgSchema('app')\nexport const a = app.table('ai_task', { id: text('id'), creditId: text('credit_id') })\n",
     ],
     [
-      'MySQL',
+      'a table of MySQL',
       "import { mysqlTable, varchar } from 'drizzle-orm/mysql-core'\nexport const a = mysqlTable('ai_task', { id: varchar('id', { length: 191 }) })\n",
       "import { mysqlTable, varchar } from 'drizzle-orm/mysql-core'\nexport const a = mysqlTable('ai_task', { id: varchar('id', { length: 191 }), creditId: varchar('credit_id', { length: 191 }) })\n",
     ],
@@ -252,17 +252,17 @@ describe('the schema', () => {
     ],
     ...[
       [
-        'it is there',
+        'a column under another name',
         "pgTable('ai_task', { id: text('id'), charge: text('credit_id').references(() => b.id) })",
       ],
-      ['it is there without a name of its own', "pgTable('ai_task', { id: text(), creditId: text() })"],
+      ['a column without a name of its own', "pgTable('ai_task', { id: text(), creditId: text() })"],
       ['another table', "pgTable('credit', { id: text('id') })"],
       ['SingleStore, which the package does not support', "singlestoreTable('ai_task', { id: text('id') })"],
     ].map(([title, table]) => {
       const text = `import { text } from 'drizzle-orm/pg-core'\nexport const a = ${table}\n`
       return [title, text, text]
     }),
-  ])('%s', (_, before, expected) => {
+  ])('has a column for the charge of each task, given %s', (_, before, expected) => {
     expect(schemaAfter(before)).toBe(expected)
     expect(schemaAfter(expected)).toBe(expected)
   })
