@@ -18,8 +18,8 @@ use media_credits::storage::books::UserRange;
 use proptest::prelude::*;
 
 use super::Checked;
+use super::charging::Choice;
 use super::rows::{Ledger, id};
-use super::steps::Choice;
 use crate::common::{draws_of, is_active, number, time};
 
 /// A request, and the ledger around it.

@@ -17,9 +17,8 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-use super::steps::{
-    Changed, Choice, Guard, Key, Names, New, Paid, Request, Settled, Spend, Step, Task, USERS,
-};
+use super::charging::{Choice, Key, New, Spend, Task};
+use super::steps::{Changed, Guard, Names, Paid, Request, Settled, Step, USERS};
 
 const SECOND_MS: i64 = 1000;
 const HOUR_MS: i64 = 3_600_000;

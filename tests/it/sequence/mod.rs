@@ -4,6 +4,7 @@
 //! `PROPTEST_CASES=2000 cargo test --test it sequence` tries more of them.
 
 mod accounts;
+mod charging;
 mod effects;
 mod generators;
 mod guards;
@@ -24,9 +25,10 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{TestRunner, contextualize_config};
 
+use self::charging::New;
 use self::effects::Effect;
 use self::rows::{Ledger, id, pick};
-use self::steps::{New, Step, USERS};
+use self::steps::{Step, USERS};
 use self::stores::Subject;
 use crate::common::time;
 
