@@ -88,10 +88,10 @@ function modes(nodeEnv) {
 
 function nowhere(looked, read, emptyAt) {
   const names = (all) => listed([...new Set(all)])
-  const there = read.length > 0 ? `only ${names(read)}` : 'none'
+  const there = read.length > 0 ? `nor in ${names(read)}` : 'and this folder has no env file'
   const why = emptyAt
     ? `DATABASE_URL ${emptyAt} is empty`
-    : `the environment has none, and of ${names(looked)} there is ${there} in this folder, without it`
+    : `it is not in the environment, ${there} (searched: ${names(looked)})`
   return `no database is configured: set DATABASE_URL, or pass --url or --env; ${why}`
 }
 

@@ -175,9 +175,9 @@ describe('doctor', () => {
     const { code, json } = await cliOn(database, 'doctor', '--json')
     expect(code).toBe(0)
     const missing = json.checks.filter(({ name, status }) => name === 'indexes' && status === 'warning')
-    expect(missing.map(({ message }) => message.match(/^\w+ has none on \w+/)[0])).toEqual([
-      'credit has none on user_id',
-      'media_tasks has none on user_id',
+    expect(missing.map(({ message }) => message.match(/^\w+ has no index on \w+/)[0])).toEqual([
+      'credit has no index on user_id',
+      'media_tasks has no index on user_id',
     ])
     const statements = missing.map(({ message }) => message.match(/CREATE .*;/)[0])
     const how = byStorage({

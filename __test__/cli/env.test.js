@@ -139,12 +139,14 @@ sqlite.describe('the env files of the folder', () => {
       const { code, out, errors } = await cli([name], { cwd })
       expect({ code, out }).toEqual({ code: 3, out: '' })
       expect(errors).toBe(
-        'media-credits: no database is configured: set DATABASE_URL, or pass --url or --env; the environment has none, and of ' +
-          '.env.development.local, .env.local, .env.development, .env, .env.production.local and .env.production ' +
-          'there is only .env and .env.production in this folder, without it',
+        'media-credits: no database is configured: set DATABASE_URL, or pass --url or --env; it is not in the environment, ' +
+          'nor in .env and .env.production (searched: .env.development.local, .env.local, .env.development, .env, ' +
+          '.env.production.local and .env.production)',
       )
     }
-    expect((await found(app({}))).message).toMatch(/ there is none in this folder, without it$/)
+    expect((await found(app({}))).message).toMatch(
+      / and this folder has no env file \(searched: \.env\.development\.local, /,
+    )
   })
 })
 

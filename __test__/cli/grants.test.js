@@ -176,7 +176,7 @@ test('grants --restore ends a revocation once', async () => {
   const seen = await preview(database, 'u', '--restore', 'd1')
   expect(seen.code).toBe(1)
   expect(seen.out).toMatch(/^now +100 +80 +70 +30 +0\nthen +100 +80 +15 +0 +5$/m)
-  expect(seen.out).toMatch(/^Gives back 55 of 70 credits that were withdrawn\.$/m)
+  expect(seen.out).toMatch(/^Restores 55 of 70 credits that were withdrawn\.$/m)
   expect(seen.out).toMatch(NOT_WRITTEN)
   const done = await cliOn(database, 'grants', 'u', '--restore', 'd1', '--apply')
   expect(done).toMatchObject({ code: 0, out: expect.stringMatching(/The revocation has ended\.$/) })

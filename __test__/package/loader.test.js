@@ -59,12 +59,12 @@ describe('without its binary, the error names the likely cause and the command t
   const FOREIGN = `node_modules/@media-credits/${OTHER}/package.json`
   const anew = (command) => `delete node_modules and run \`${command}\` on this system`
   const omitted = (how, cure) =>
-    `${WANTED} is not installed, as with ${how}, an install on another system or a registry that lacks it; ${cure}`
+    `${WANTED} is not installed, for example because of ${how}, an install on another system or a registry that lacks it; ${cure}`
   const copied = (cure) =>
-    `node_modules has the binary for ${OTHER}, as when it is copied from another system (.dockerignore must name it) ` +
+    `node_modules has the binary for ${OTHER}: it was copied from another system (add it to .dockerignore) ` +
     `or installed for one; ${cure}`
   const [UNKNOWN, NPM, PNPM, YARN, BUN] = [
-    'install the packages anew on this system',
+    'reinstall the packages on this system',
     anew('npm install --include=optional'),
     anew('pnpm install'),
     anew('yarn install'),
@@ -75,14 +75,14 @@ describe('without its binary, the error names the likely cause and the command t
   const lock = (...names) =>
     JSON.stringify(Object.fromEntries(names.map((name) => [`node_modules/${name}`, {}])), null, 2)
   const lacks = (file) =>
-    `${file} lacks ${WANTED}, as when it was made on another system; run \`npm install media-credits@${version}\` ` +
+    `${file} does not list ${WANTED}, for example because another system wrote it; run \`npm install media-credits@${version}\` ` +
     `in the folder whose package.json names it, and commit ${file}`
 
   const CHOICE = 'supportedArchitectures:\n  os: [aix]\n'
   const { os: system, cpu, libc } = platforms[NAME]
   const chosen = (file, command) =>
-    `${WANTED} is not installed, and supportedArchitectures in ${file} says what is; ` +
-    `let it have os ${system}, cpu ${cpu}${libc ? ` and libc ${libc}` : ''}, and run \`${command}\``
+    `${WANTED} is not installed, because supportedArchitectures in ${file} does not include it; ` +
+    `add os ${system}, cpu ${cpu}${libc ? ` and libc ${libc}` : ''}, and run \`${command}\``
 
   test.each([
     ['nothing', {}, omitted('--omit=optional', UNKNOWN)],
@@ -90,7 +90,7 @@ describe('without its binary, the error names the likely cause and the command t
     [
       'its folder without files',
       { [`node_modules/${WANTED}/package.json`]: '{}' },
-      `${WANTED} is there without its file; ${UNKNOWN}`,
+      `${WANTED} is installed without its file; ${UNKNOWN}`,
     ],
 
     ['npm', { 'node_modules/.package-lock.json': '' }, omitted('--omit=optional', NPM)],

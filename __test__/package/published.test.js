@@ -185,7 +185,7 @@ describe('a release', () => {
   })
 
   test('continues where it stopped', () => {
-    expect(publish('1.2.3', '@media-credits/x@1.2.3')).toBe('@media-credits/x@1.2.3 is there already')
+    expect(publish('1.2.3', '@media-credits/x@1.2.3')).toBe('@media-credits/x@1.2.3 is already published')
     expect(published()).toBe('')
   })
 

@@ -173,8 +173,8 @@ describe('a warning', () => {
     expect(out.split('\n')[0]).toContain(
       byStorage({
         sqlite: 'a transaction failed: reopening the database database_code=FILE_REPLACED',
-        postgres: 'a connection of the pool was dead: trying another one',
-        libsql: 'a connection of the pool was dead: trying another one',
+        postgres: 'a connection of the pool was closed: trying another one',
+        libsql: 'a connection of the pool was closed: trying another one',
       }),
     )
   })

@@ -72,7 +72,7 @@ class App {
     const moved = this.changed.find((source) => !this.#isAsRead(source))
     if (moved) {
       throw new AdoptError(
-        `${moved.path} was changed by another program meanwhile. Nothing was changed: run it again`,
+        `${moved.path} was changed by another program. Nothing was written: run adopt again`,
       )
     }
     const written = []
@@ -84,7 +84,9 @@ class App {
     } catch (error) {
       const lost = written.flatMap((source) => this.#restore(source) ?? [])
       if (lost.length === 0) throw new AdoptError(`${error.message}. Nothing was changed`)
-      throw new AdoptError(`${error.message}. These could not be put back, git has them: ${lost.join(', ')}`)
+      throw new AdoptError(
+        `${error.message}. These files could not be restored, git has their content: ${lost.join(', ')}`,
+      )
     }
   }
 
@@ -145,14 +147,14 @@ function* walk(root, folder) {
 /** Why git could not show or undo changes of these files; `undefined` if it can. */
 function whyNotSafe(root, files = []) {
   const status = git(root, 'status', '--porcelain', '--', '.')
-  if (status.error?.code === 'ENOENT') return 'there is no program git here'
+  if (status.error?.code === 'ENOENT') return 'git is not installed'
   if (status.error) return `git can't run: ${status.error.message}`
   if (/dubious ownership/.test(status.stderr)) {
     return 'the git repository belongs to another user (git: dubious ownership; git config --global --add safe.directory)'
   }
-  if (/not a git repository/.test(status.stderr)) return 'the app is in no git repository'
+  if (/not a git repository/.test(status.stderr)) return 'the app is not in a git repository'
   if (status.status !== 0) return `git status failed: ${status.stderr.trim()}`
-  if (status.stdout.trim()) return 'there are changes that are not committed'
+  if (status.stdout.trim()) return 'there are uncommitted changes'
   const untracked = files.find(
     (file) => git(root, 'ls-files', '--error-unmatch', '--', `:(literal)${file}`).status !== 0,
   )

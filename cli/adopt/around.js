@@ -69,13 +69,12 @@ function wrongUpdate({ ts }, table, patch) {
       ? values.properties.map((key) => nameOf(ts, key))
       : undefined
   if (table === 'credit') {
-    if (keys?.some((key) => BALANCE.includes(key))) return 'changes what is left of a grant'
+    if (keys?.some((key) => BALANCE.includes(key))) return 'changes the remaining credits of a grant'
     if (!keys || keys.includes('status')) return 'changes rows of the ledger'
   }
   if (TASKS.includes(table)) {
-    if (!keys || keys.includes('status'))
-      return `changes the status of a task: a failure gives no credits back`
-    if (keys.includes('creditId')) return "changes which charge is a task's"
+    if (!keys || keys.includes('status')) return `changes the status of a task: a failure refunds no credits`
+    if (keys.includes('creditId')) return 'changes the charge of a task'
   }
   return undefined
 }

@@ -64,12 +64,12 @@ function mendMaybe(ts, source, declaration) {
   if (!isCharge) return []
   const [written, read] = [true, false].map((is) => uses.filter((node) => isWritten(ts, node) === is))
   if (read.length > 0) {
-    source.because(`${name.text} is null where nothing is charged, and the package says so in its type`)
+    source.because(`${name.text} is null if nothing is charged, and its type in the package has null`)
   }
   for (const { expression } of read) source.insert(expression.getEnd(), '?')
   return written.map((node) => ({
     ...source.placeOf(node),
-    message: `${node.getText(source.tree)} is written here, and ${name.text} is null where nothing is charged`,
+    message: `${node.getText(source.tree)} is assigned here, and ${name.text} is null if nothing is charged`,
   }))
 }
 
@@ -162,7 +162,7 @@ function inTransaction(ts, call, name) {
     const instead = TAKES_TX.includes(name)
       ? `${name}({ …${tx === 'tx' ? ', tx' : `, tx: ${tx}`} })`
       : `within(${tx}).${name}(…)`
-    return `runs inside the app's transaction, and beside it; ${instead} runs in it (docs/transactions.md)`
+    return `runs beside the app's transaction, not in it; ${instead} runs in it (docs/transactions.md)`
   }
   return undefined
 }
@@ -171,7 +171,7 @@ function inTransaction(ts, call, name) {
 function limits(source, call, name) {
   if (name !== 'createMediaTask' || call.arguments.length > 2 || !LOOKS_AT_LIMITS.test(source.text))
     return undefined
-  return 'the limits of the plan hold for submits that come at once if they are said here: maxActive, freeTrialLimit (docs/migrating.md)'
+  return 'pass the limits of the plan here, so that they hold for concurrent submits: maxActive, freeTrialLimit (docs/migrating.md)'
 }
 
 /** A charge followed by an update of the task: after a crash in between, the user has paid for no work. */

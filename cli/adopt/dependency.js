@@ -12,7 +12,7 @@ function addDependency(app, wanted = `^${version}`) {
   const { ts, manifest } = app
   if (manifest.dependencies?.[NAME]) return
   const source = app.source('package.json')
-  source.because(`the app runs on ${NAME}: a dependency`)
+  source.because(`the app depends on ${NAME}`)
   const root = source.tree.statements[0].expression
   const entry = `${JSON.stringify(NAME)}: ${JSON.stringify(wanted)}`
   takeOut(source, propertyOf(ts, root, 'devDependencies')?.initializer)

@@ -126,7 +126,7 @@ function unknownFact({ file, name, node, variables }) {
   const line = file.source.lineOf(found.node.getStart(file.tree))
   const written = (found.name ?? found.node.getText(file.tree)).replace(/\s+/g, ' ')
   const said = written.length > LONGEST ? `${written.slice(0, LONGEST)}…` : written
-  return `it has \`${said}\` besides, in line ${line}`
+  return `it also has \`${said}\`, in line ${line}`
 }
 
 let known
@@ -145,11 +145,11 @@ function knownFacts() {
 
 function unknownParameter({ file: { ts, tree }, spec, made }) {
   const { parameters } = made
-  if (parameters.length > spec.takes) return `it takes ${parameters[spec.takes].name.getText(tree)} besides`
+  if (parameters.length > spec.takes) return `it also takes ${parameters[spec.takes].name.getText(tree)}`
   const [first] = parameters
   if (!first) return undefined
   const unknown = fieldsOf(ts, first, made)?.find((field) => !spec.fields?.includes(field))
-  if (spec.fields && unknown) return `it takes ${unknown} besides`
+  if (spec.fields && unknown) return `it also takes ${unknown}`
   const isWider =
     spec.writes && first.type && (ts.isIntersectionTypeNode(first.type) || ts.isTypeLiteralNode(first.type))
   return isWider && !spec.fields ? 'it takes more than a row' : undefined
@@ -181,7 +181,7 @@ function unknownUse({ file, names, variables }) {
     if (Object.hasOwn(FUNCTIONS, from.imported)) return false
     return from.imported !== '*' && !TABLES.includes(variables[from.imported])
   })
-  return unknown && `it uses ${unknown} besides`
+  return unknown && `it also uses ${unknown}`
 }
 
 /** A column that a function fills in besides those of its caller. */
@@ -202,7 +202,7 @@ function unknownColumn({ file: { ts }, spec, made }) {
   }
   const check = (names) => (found ??= names.find((name) => !OWN_COLUMNS.includes(name)))
   visit(made)
-  return found && `it fills in ${found} besides`
+  return found && `it also fills in ${found}`
 }
 
 function unknownStates({ name, text }) {
@@ -211,14 +211,14 @@ function unknownStates({ name, text }) {
     text.matchAll(/['"](pending|downloading|processing|extracted|translating|queued)['"]/g),
   )
   const other = states.map(([, state]) => state).find((state) => !ACTIVE.includes(state))
-  return other && `it counts tasks that are ${other} (connect({ activeStatuses }) says which)`
+  return other && `it counts tasks that are ${other} (connect({ activeStatuses }) sets them)`
 }
 
 /** If callers charge by themselves, a function that charges would charge twice. */
 function chargesNothing({ file, spec, names, variables }) {
   const charges = names.has('consumeCredits') || tablesIn(file, names, variables).includes('credit')
   return spec.charges && !charges
-    ? 'it does not charge, so its callers may, and would charge twice'
+    ? 'it does not charge: its callers may charge, and the package would charge again'
     : undefined
 }
 

@@ -53,7 +53,7 @@ class ModelFile {
     const [first] = gone
     const early = usedBefore(this, first, names)
     if (early) {
-      const why = `${early.name} is used here while the module loads, above its place, where a const can't be: move the use below it`
+      const why = `${early.name} is used here while the module loads, before its declaration, which a const does not allow: move the use below it`
       this.refuse(early.node, why)
     }
     const kept = this.tree.statements.filter((node) => !gone.has(node) && !orphans.has(node))
@@ -80,7 +80,7 @@ class ModelFile {
     if (directive && this.ts.isStringLiteral(directive) && directive.text === 'use server') {
       this.refuse(
         first,
-        "a file with 'use server' exports its own functions alone: move the models to a file without it",
+        "a file with 'use server' can export only its own functions: move the models to a file without it",
       )
     }
     if (!this.ts.isExternalModule(this.tree)) this.refuse(first, 'it is no ES module')
@@ -101,7 +101,7 @@ class ModelFile {
       if (other)
         this.refuse(
           statement,
-          `${other} is declared in one statement with functions of the ledger: part them`,
+          `${other} is declared in one statement with functions of the ledger: declare it separately`,
         )
       found.add(statement)
     }

@@ -28,7 +28,7 @@ function replaceModels(app, variables) {
       const place = source.placeOf(node)
       if (verdict === 'refuse')
         refusals.push(`${place.path}:${place.line}: ${name} is not the package's: ${why}`)
-      else notes.push({ ...place, message: `${name} stays as it is: ${why}` })
+      else notes.push({ ...place, message: `${name} is not changed: ${why}` })
     }
     const names = judged.filter(({ verdict }) => verdict === 'replace').map(({ name }) => name)
     if (names.length === 0) continue
@@ -37,9 +37,9 @@ function replaceModels(app, variables) {
       const own = ownRefund(app)
       if (own) {
         refusals.push(
-          `${place.path}:${place.line}: ${name} refunds nothing, and ${own.path}:${own.line} does: both would refund`,
+          `${place.path}:${place.line}: ${name} refunds nothing, but ${own.path}:${own.line} does: with the package both would refund`,
         )
-      } else notes.push({ ...place, message: `${name} gives the credits of a failed task back from now on` })
+      } else notes.push({ ...place, message: `${name} refunds the credits of a failed task from now on` })
     }
     file.replace(names)
     source.because(

@@ -44,7 +44,7 @@ const isDoneByHand = (app) =>
 function requireNext(app) {
   const { dependencies, devDependencies } = app.manifest
   const wanted = dependencies?.next ?? devDependencies?.next
-  if (!wanted) throw new AdoptError('this is no app of Next.js: docs/migrating.md says what to do by hand')
+  if (!wanted) throw new AdoptError('this is not a Next.js app: docs/migrating.md has the steps by hand')
   const version = app.installed('next') ?? wanted
   const major = Number(/\d+/.exec(version)?.[0] ?? OLDEST_NEXT)
   if (major < OLDEST_NEXT)
@@ -61,9 +61,9 @@ class Config {
   /** The literals of the configuration: one for each way through a function. */
   literals() {
     const exported = this.#exported()
-    if (!exported) this.#refuse(this.source.tree, 'what it exports is not to be seen')
+    if (!exported) this.#refuse(this.source.tree, 'its export is missing or unclear')
     const found = this.#resolve(exported, false)
-    if (found.length === 0) this.#refuse(exported, 'the object that Next.js gets is not to be seen')
+    if (found.length === 0) this.#refuse(exported, 'the configuration object was not found')
     return [...new Set(found)]
   }
 
@@ -163,7 +163,7 @@ class Config {
 
   #mustResolve(expression) {
     const found = this.#resolve(expression, false)
-    if (found.length === 0) this.#refuse(expression, 'the object that Next.js gets is not to be seen')
+    if (found.length === 0) this.#refuse(expression, 'the configuration object was not found')
     return found
   }
 
@@ -207,7 +207,7 @@ class Config {
     const { ts, source } = this
     let list = bare(ts, place.initializer ?? place.right ?? place.name)
     if (ts.isIdentifier(list)) list = bare(ts, declarationOf(ts, list)?.initializer) ?? list
-    if (!ts.isArrayLiteralExpression(list)) this.#refuse(place, `${KEY} is no list that is written out`)
+    if (!ts.isArrayLiteralExpression(list)) this.#refuse(place, `${KEY} is not an array literal`)
     if (list.elements.some((item) => ts.isStringLiteralLike(item) && item.text === NAME)) return false
     append(source, list, element)
     return true

@@ -17,7 +17,7 @@ function parserFor(root, beside = __filename) {
     ? `TypeScript ${version} has no parser that JavaScript can call`
     : "the app's TypeScript is not installed; install the app's packages first"
   throw new AdoptError(
-    `${why}. Or bring one along: npx --package typescript@5 --package media-credits media-credits adopt`,
+    `${why}. Or run: npx --package typescript@5 --package media-credits media-credits adopt`,
   )
 }
 

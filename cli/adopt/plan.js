@@ -20,7 +20,7 @@ function planFor(app, { dependency } = {}) {
   const { replaced, notes } = replaceModels(app, variables)
   const around = chargesAround(app, variables)
   if (replaced.length === 0 && !usesPackage(app)) {
-    throw new AdoptError(`${nothingFound(around)}; docs/migrating.md says what to do by hand`)
+    throw new AdoptError(`${nothingFound(around)}; docs/migrating.md has the steps by hand`)
   }
   addDependency(app, dependency)
   addServerExternalPackage(app)
@@ -33,7 +33,7 @@ const usesPackage = (app) => app.sourcesWith(/['"]media-credits['"]/).length > 0
 
 function nothingFound(around) {
   const none =
-    'no model of a ShipAny app is found here, such as consumeCredits or createAITask over the table credit'
+    'no model of a ShipAny app was found, such as consumeCredits or createAITask over the table credit'
   const places = around.map(({ path, line, message }) => `\n${path}:${line}: ${message}`)
   return `${none}${places.length > 0 ? `, but these write the ledger's rows under other names:${places.join('')}\n` : ''}`
 }

@@ -62,7 +62,7 @@ function addCreditIds(app, tables) {
   for (const table of tables.filter((each) => CHARGED.includes(each.table))) {
     const literal = literalOf(app.ts, table.columns)
     if (!literal) {
-      const message = `the columns of ${table.table} are not written out: is creditId: text('${COLUMN}') among them?`
+      const message = `the columns of ${table.table} are not an object literal: check that it has creditId: text('${COLUMN}')`
       found.notes.push({ ...table.source.placeOf(table.call), message })
     } else if (
       lacks(app.ts, literal) &&
@@ -111,7 +111,7 @@ function addColumn(ts, table, { literal, imported }) {
   const builder = isMysql ? varcharBuilder(ts, table, imported) : textBuilder(ts, literal)
   if (!builder) {
     const { path, line } = source.placeOf(literal)
-    const kind = isMysql ? `nothing imported from ${MYSQL_CORE}` : 'no column made by text()'
+    const kind = isMysql ? `nothing imported from ${MYSQL_CORE}` : 'no column that text() defines'
     throw new AdoptError(`${path}:${line}: ${table.table} has ${kind}; add ${COLUMN} by hand`)
   }
   // Without explicit names, Drizzle derives them from the properties' names.
@@ -121,7 +121,9 @@ function addColumn(ts, table, { literal, imported }) {
   })
   const words = [...(isNamed ? [source.quoted(COLUMN)] : []), ...(isMysql ? [`{ length: ${LENGTH} }`] : [])]
   append(source, literal, `creditId: ${builder}(${words.join(', ')})`)
-  source.because(`${table.table}.${COLUMN} keeps the id of a task's charge, which its failure refunds`)
+  source.because(
+    `${table.table}.${COLUMN} holds the id of a task's charge, which is refunded if the task fails`,
+  )
 }
 
 /** How this table creates a text column: `text`, or `t.text`. */

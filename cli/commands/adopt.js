@@ -49,7 +49,7 @@ async function adopt(options) {
   app.requireWritable()
   const there = app.changed.filter(({ isNew }) => !isNew).map((source) => source.path)
   const reason = options.apply && !options.force && app.changed.length > 0 && whyNotSafe(app.root, there)
-  if (reason) throw new AdoptError(`${reason}: commit first, or say --force`)
+  if (reason) throw new AdoptError(`${reason}: commit first, or pass --force`)
   if (options.check) return check(app, plan, output)
   await show(app, plan, output)
   const done = options.apply ? await apply(app, output, options) : undefined
@@ -159,7 +159,7 @@ async function sayErrors(output, found) {
   await output.text(
     isCompared
       ? `tsc: ${plural(fresh.length, 'new error')}, ${known} that ${known === 1 ? 'was' : 'were'} there before.`
-      : `tsc: ${plural(fresh.length, 'error')}; it did not run before the change, so old and new ones can't be told apart.`,
+      : `tsc: ${plural(fresh.length, 'error')}; it did not run before the change, so it can't tell new errors from old ones.`,
   )
   for (const error of fresh) await output.text(`  ${said(error)}`)
 }

@@ -41,7 +41,7 @@ const grant = connected(async ({ credits, output, options }, userId, amount) => 
     replay: transactionNo !== undefined,
   })
   await output.document({ ...made, replayed })
-  const until = made.expiresAt ? `until ${time(made.expiresAt)} UTC` : 'for ever'
+  const until = made.expiresAt ? `until ${time(made.expiresAt)} UTC` : 'that never expire'
   const what = `${plural(made.credits, 'credit')} ${until}`
   await output.text(
     replayed

@@ -23,7 +23,7 @@ module.exports = (program) =>
   withDatabase(program.command('stuck'))
     .summary('list stuck tasks, or fail and refund them')
     .description(
-      'Lists tasks that no worker has touched for a while; with --fail, fails them and refunds what they cost.',
+      'Lists tasks that no worker has updated for a while; with --fail, fails them and refunds what they cost.',
     )
     .option(
       '--older-than <time>',

@@ -144,7 +144,7 @@ const NEEDED = [
     table: 'credit',
     column: 'transaction_no',
     unique: true,
-    why: 'nothing else keeps two rows from having the same number, and each charge reads the whole table',
+    why: 'without one two rows can have the same number, and each charge reads the whole table',
     index: ['credit_transaction_no_unique', 'transaction_no'],
   },
   {
@@ -183,7 +183,7 @@ function indexes(diagnostics) {
     const sql = createIndex(diagnostics, needed)
     return warning(
       'indexes',
-      `${table} has none on ${column}: ${why}. Add it to the app's Drizzle schema, or run: ${sql}`,
+      `${table} has no index on ${column}: ${why}. Add it to the app's Drizzle schema, or run: ${sql}`,
     )
   })
 }
@@ -221,7 +221,8 @@ function sqlite({ diagnostics, sqliteClient, operatingSystem }) {
 function journal(mode) {
   if (mode === 'wal')
     return ok('journal', 'a write-ahead log: readers and the writer do not wait for each other')
-  if (mode === 'memory') return warning('journal', 'the database is in memory, and gone with this process')
+  if (mode === 'memory')
+    return warning('journal', 'the database is in memory, and is lost when this process ends')
   return warning(
     'journal',
     `journal mode ${mode}: readers and writers wait for each other. The first call of the app turns the write-ahead ` +
@@ -244,7 +245,7 @@ const PASSES_TIMEOUT = [0, 17, 4]
 
 function client(version) {
   if (version === undefined) return []
-  const found = `the app has @libsql/client ${version}, which does not wait for a lock unless it is told to`
+  const found = `the app has @libsql/client ${version}, which waits for a lock only if it is configured to`
   if (isAtLeast(version, PASSES_TIMEOUT)) {
     return [ok('busy timeout', `${found}: createClient({ url, timeout: 5000 })`)]
   }
@@ -291,22 +292,20 @@ function libsql({ diagnostics, database: { place }, connections }) {
 function writesOnLibsql({ host, answersWrites, writeRefusal }) {
   if (writeRefusal) {
     const { code, message, retryable } = writeRefusal
-    const refused = `${host} refuses an empty transaction that writes: ${message}`
+    const refused = `${host} refuses an empty write transaction: ${message}`
     const named = refused.includes(code) ? refused : `${refused} (${code})`
     // Another client may hold the lock at this moment.
     return retryable ? warning('writes', `${named}. Run doctor again`) : problem('writes', named)
   }
-  return answersWrites
-    ? ok('writes', 'the server takes the lock of a write, and gives it back')
-    : wedged(host)
+  return answersWrites ? ok('writes', 'the server begins and ends a write transaction') : wedged(host)
 }
 
 const wedged = (host) =>
   problem(
     'writes',
-    `${host} answers reads, but has not answered an empty transaction that writes in five seconds: another client ` +
-      'holds the lock for long, or the server has stopped writing, as sqld was seen to do. Run doctor again; if it ' +
-      'says the same, start the server again, and ask Turso for it if it is theirs',
+    `${host} answers reads, but has not answered an empty write transaction in five seconds: another client ` +
+      'holds the write lock for long, or the server has stopped writing, a known fault of sqld. Run doctor again; if the ' +
+      'result is the same, restart the server, or ask Turso to do so if Turso hosts it',
   )
 
 function mysql({ diagnostics, database: { place }, connections }) {
@@ -328,23 +327,25 @@ function mysql({ diagnostics, database: { place }, connections }) {
 function writes(readOnly, binlogFormat) {
   if (readOnly)
     return [
-      problem('writes', 'the server is read-only (read_only): DATABASE_URL must name one that takes writes'),
+      problem(
+        'writes',
+        'the server is read-only (read_only): DATABASE_URL must name one that accepts writes',
+      ),
     ]
   if (binlogFormat !== 'STATEMENT') return []
   return [
     problem(
       'writes',
-      'the server logs statements (binlog_format), and takes no write at READ COMMITTED then: set binlog_format to ' +
-        'ROW or MIXED',
+      'binlog_format is STATEMENT, with which the server refuses writes at READ COMMITTED: set it to ROW or MIXED',
     ),
   ]
 }
 
 function durabilityOnMysql({ flushLogAtCommit }, isLocal) {
-  const kept = 'a commit is on the disk before it is answered'
+  const kept = 'a commit is on the disk before its reply is sent'
   if (flushLogAtCommit === 1 || flushLogAtCommit === 3) return ok('durability', kept)
-  const found = `innodb_flush_log_at_trx_commit is ${flushLogAtCommit}. A crash of the server's machine can lose what was acknowledged`
-  if (isLocal) return ok('durability', `${found}: on this machine it will do for development`)
+  const found = `innodb_flush_log_at_trx_commit is ${flushLogAtCommit}. A crash of the server's machine can lose acknowledged commits`
+  if (isLocal) return ok('durability', `${found}: on this machine that is fine for development`)
   return warning('durability', `${found}, unless the service keeps commits elsewhere`)
 }
 
@@ -354,7 +355,7 @@ const most = (connections) =>
 function encryption(encrypted, place, cure) {
   if (encrypted) return ok('encryption', 'the connection is encrypted')
   if (LOCAL.test(place)) return ok('encryption', 'the server is on this machine')
-  return warning('encryption', `the connection is not encrypted: ${cure}, unless the network is your own`)
+  return warning('encryption', `the connection is not encrypted: ${cure}, unless the network is private`)
 }
 
 /** The server's settings that decide whether a confirmed commit survives a crash. */
@@ -364,14 +365,15 @@ function durability({ durability: { fsync, fullPageWrites, synchronousCommit } =
   )
   if (off.length > 0) {
     const turnedOff = `turned off on the server: ${listed(off.map(([name]) => name))}`
-    const risk = 'A crash of its machine can lose what was acknowledged, and damage the database'
-    if (isLocal) return ok('durability', `${turnedOff}. ${risk}: on this machine it will do for development`)
+    const risk = 'A crash of its machine can lose acknowledged commits, and damage the database'
+    if (isLocal)
+      return ok('durability', `${turnedOff}. ${risk}: on this machine that is fine for development`)
     return warning(
       'durability',
       `${turnedOff}. ${risk}, unless the service keeps commits elsewhere, as Neon does`,
     )
   }
-  const kept = 'a commit is on the disk before it is answered'
+  const kept = 'a commit is on the disk before its reply is sent'
   if (synchronousCommit !== 'off') return ok('durability', kept)
   return ok('durability', `${kept}: synchronous_commit is off by default, and turned on for each write`)
 }

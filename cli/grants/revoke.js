@@ -126,8 +126,8 @@ function withdrawal({ granted, before, result }) {
 function restoration({ before, result }) {
   if (!before || !result) return OTHERS
   const less = before.revoked - result.revoked
-  if (less <= 0) return 'Gives nothing back: the other revocations claim as much.'
-  return `Gives back ${count(less)} of ${plural(before.revoked, 'credit')} that ${less === 1 && before.revoked === 1 ? 'was' : 'were'} withdrawn.`
+  if (less <= 0) return 'Restores nothing: the other revocations claim as much.'
+  return `Restores ${count(less)} of ${plural(before.revoked, 'credit')} that ${less === 1 && before.revoked === 1 ? 'was' : 'were'} withdrawn.`
 }
 
 const COLUMNS = [

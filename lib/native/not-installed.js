@@ -49,35 +49,35 @@ function whyNotInstalled(name) {
   const wanted = `@media-credits/${name}`
   const anew = install
     ? `delete node_modules and run \`${install}\` on this system`
-    : 'install the packages anew on this system'
+    : 'reinstall the packages on this system'
 
   const choice = choices.find((file) => read(folder, file).includes('supportedArchitectures'))
   if (choice) {
     const { os, cpu, libc } = platforms[name]
     const fitting = `os ${os}, cpu ${cpu}${libc ? ` and libc ${libc}` : ''}`
     return (
-      `${wanted} is not installed, and supportedArchitectures in ${choice} says what is; ` +
-      `let it have ${fitting}, and run \`${install}\``
+      `${wanted} is not installed, because supportedArchitectures in ${choice} does not include it; ` +
+      `add ${fitting}, and run \`${install}\``
     )
   }
   const lock = manager === 'npm' && lockThatLacks(wanted, folder)
   if (lock) {
     return (
-      `${lock} lacks ${wanted}, as when it was made on another system; run \`npm install media-credits@${version}\` ` +
+      `${lock} does not list ${wanted}, for example because another system wrote it; run \`npm install media-credits@${version}\` ` +
       `in the folder whose package.json names it, and commit ${lock}`
     )
   }
   const there = Object.keys(platforms).filter((platform) =>
     folders.some((parent) => fs.existsSync(path.join(parent, 'node_modules/@media-credits', platform))),
   )
-  if (there.includes(name)) return `${wanted} is there without its file; ${anew}`
+  if (there.includes(name)) return `${wanted} is installed without its file; ${anew}`
   if (there.length) {
     return (
-      `node_modules has the binary for ${there.join(', ')}, as when it is copied from another system ` +
-      `(.dockerignore must name it) or installed for one; ${anew}`
+      `node_modules has the binary for ${there.join(', ')}: it was copied from another system ` +
+      `(add it to .dockerignore) or installed for one; ${anew}`
     )
   }
-  return `${wanted} is not installed, as with ${omit}, an install on another system or a registry that lacks it; ${anew}`
+  return `${wanted} is not installed, for example because of ${omit}, an install on another system or a registry that lacks it; ${anew}`
 }
 
 /** A folder and its parents, innermost first. */

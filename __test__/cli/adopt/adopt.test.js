@@ -73,7 +73,7 @@ describe('adopt in an app', () => {
     const refused = await adopt(dirty, '--apply')
     expect({ code: refused.code, errors: refused.errors }).toEqual({
       code: TROUBLE,
-      errors: 'media-credits: there are changes that are not committed: commit first, or say --force',
+      errors: 'media-credits: there are uncommitted changes: commit first, or pass --force',
     })
     expect(textsOf(dirty)).toEqual(texts)
     expect((await adopt(dirty, '--apply', '--force', '--no-install')).code).toBe(0)
@@ -83,7 +83,7 @@ describe('adopt in an app', () => {
   test('refuses outside a git repository', async () => {
     const { code, errors } = await adopt(folderOf(STOCK), '--apply')
     expect(code).toBe(TROUBLE)
-    expect(errors).toContain('the app is in no git repository')
+    expect(errors).toContain('the app is not in a git repository')
   })
 
   test('makes the changes without new errors of tsc, and then has nothing to do', async () => {
@@ -189,7 +189,7 @@ describe('the parser', () => {
     const seven = installed({}, 'typescript-7')
     const cure = 'npx --package typescript@5 --package media-credits media-credits adopt'
     expect(() => parserFor(seven, `${seven}/package.json`)).toThrow(
-      /^TypeScript 7\.\d+\.\d+ has no parser that JavaScript can call\. Or bring one along: npx/,
+      /^TypeScript 7\.\d+\.\d+ has no parser that JavaScript can call\. Or run: npx/,
     )
     const none = folderOf({})
     expect(() => parserFor(none, `${none}/package.json`)).toThrow("the app's TypeScript is not installed")
@@ -338,7 +338,7 @@ const REFUSED = [
       'src/shared/models/media_task.ts': 'export {};\n',
       'src/app/translate/route.ts': 'export {};\n',
     },
-    /no model of a ShipAny app is found here[^]*src\/shared\/models\/credit\.ts:\d+: changes what is left of a grant/,
+    /no model of a ShipAny app was found[^]*src\/shared\/models\/credit\.ts:\d+: changes the remaining credits of a grant/,
   ],
   [
     'a charge with another parameter',
@@ -348,7 +348,7 @@ const REFUSED = [
         '  metadata,\n  teamId,\n}: {\n  teamId?: string;',
       ),
     },
-    /src\/shared\/models\/credit\.ts:\d+: consumeCredits is not the package's: it takes teamId besides/,
+    /src\/shared\/models\/credit\.ts:\d+: consumeCredits is not the package's: it also takes teamId/,
   ],
   [
     'a charge with another effect',
@@ -358,7 +358,7 @@ const REFUSED = [
         "'./user';\nimport { sendMail } from '../mail';",
       ).replace('    return charge;', '    await sendMail(charge);\n    return charge;'),
     },
-    /consumeCredits is not the package's: it uses sendMail besides/,
+    /consumeCredits is not the package's: it also uses sendMail/,
   ],
   [
     'a failure that writes another field',
@@ -368,7 +368,7 @@ const REFUSED = [
         "=== 'failed' && updateAITask.creditId) {\n      updateAITask.scene = 'refunded';",
       ),
     },
-    /updateAITaskById is not the package's: it fills in scene besides/,
+    /updateAITaskById is not the package's: it also fills in scene/,
   ],
   [
     'a task that is created without a charge',
@@ -390,7 +390,7 @@ const REFUSED = [
   [
     'a configuration that can not be analysed',
     { 'next.config.ts': "import { made } from './made';\nexport default made;\n" },
-    /next\.config\.ts:2: the object that Next\.js gets is not to be seen; add serverExternalPackages/,
+    /next\.config\.ts:2: the configuration object was not found; add serverExternalPackages/,
   ],
   [
     'an app without Next.js',

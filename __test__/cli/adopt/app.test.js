@@ -38,13 +38,13 @@ describe('git', () => {
   })
 
   test.each([
-    ['is not installed', undefined, 'there is no program git here'],
+    ['is not installed', undefined, 'git is not installed'],
     [
       'does not trust the folder',
       'fatal: detected dubious ownership in repository',
       'belongs to another user',
     ],
-    ['finds no repository', 'fatal: not a git repository', 'the app is in no git repository'],
+    ['finds no repository', 'fatal: not a git repository', 'the app is not in a git repository'],
     ['fails', 'fatal: index file corrupt', 'git status failed: fatal: index file corrupt'],
   ])('%s', (_, says, why) => {
     const root = folderOf(FILES)
@@ -76,7 +76,7 @@ describe('writing', () => {
     const app = changedApp()
     change(path.join(app.root, 'b.ts'))
     const before = textsOf(app.root)
-    expect(() => app.write()).toThrow('b.ts was changed by another program meanwhile. Nothing was changed')
+    expect(() => app.write()).toThrow('b.ts was changed by another program. Nothing was written')
     expect(textsOf(app.root)).toEqual(before)
   })
 
@@ -101,7 +101,7 @@ describe('writing', () => {
     })
     try {
       expect(() => app.write()).toThrow(
-        'no space. These could not be put back, git has them: b.ts (read-only)',
+        'no space. These files could not be restored, git has their content: b.ts (read-only)',
       )
     } finally {
       jest.restoreAllMocks()

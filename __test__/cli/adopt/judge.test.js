@@ -222,7 +222,7 @@ OWN.push(
     CREDIT,
     'import { and, eq, gt,',
     "import { eq } from '../mine';\nimport { and, gt,",
-    'it uses eq besides',
+    'it also uses eq',
   ],
   ['a default import', CREDIT, 'import { getUuid } from', 'import getUuid from', 'getUuid()'],
   [
@@ -311,7 +311,7 @@ test.each([
   expect(model).toContain(from)
   const app = appOf({ [NAME]: model.replace(from, () => to) })
   const { notes } = replaceModels(app, VARIABLES)
-  const note = notes.find(({ message }) => message.startsWith(`${name} stays as it is`))
+  const note = notes.find(({ message }) => message.startsWith(`${name} is not changed`))
   expect(note.message).toContain(said)
   expect(app.source(NAME).rewritten()).toContain(to)
 })

@@ -155,7 +155,7 @@ describe('a model file', () => {
       kept(
         'export async function getRemainingCredits(id: string, team: string) {\n  return db().select().from(credit);\n}\n',
       ),
-      ['5: getRemainingCredits stays as it is: it takes team besides'],
+      ['5: getRemainingCredits is not changed: it also takes team'],
     ],
     [
       'a read of more tables',
@@ -163,18 +163,18 @@ describe('a model file', () => {
         'export async function getRemainingCredits(id: string) {\n  return db().select().from(credit).leftJoin(order);\n}\n',
         "import { order } from '@/config/db/schema';\n",
       ),
-      ['6: getRemainingCredits stays as it is: it uses order besides'],
+      ['6: getRemainingCredits is not changed: it also uses order'],
     ],
     [
       'a read with a cache around it',
       kept('export const getRemainingCredits = cache(async (id: string) => db().select().from(credit));\n'),
-      ['5: getRemainingCredits stays as it is: it is no plain function'],
+      ['5: getRemainingCredits is not changed: it is no plain function'],
     ],
     [
       'tasks that are active in other statuses',
       `import { db } from '@/core/db';\nimport { mediaTasks } from '@/config/db/schema';\n\nexport async function hasActiveMediaTask(id: string) {\n  return db().select().from(mediaTasks).where(is('pending'));\n}\n`,
       [
-        '4: hasActiveMediaTask stays as it is: it counts tasks that are pending (connect({ activeStatuses }) says which)',
+        '4: hasActiveMediaTask is not changed: it counts tasks that are pending (connect({ activeStatuses }) sets them)',
       ],
     ],
     [
@@ -215,17 +215,17 @@ describe('a model file', () => {
     [
       'a transaction as a second parameter',
       'export async function createCredit(row: NewCredit, tx: any) {\n  return db().insert(credit).values(row);\n}\n',
-      'it takes tx besides',
+      'it also takes tx',
     ],
     [
       'another field that is read',
       'export async function consumeCredits(params: Params) {\n  return db().insert(credit).values(params.teamId);\n}\n',
-      'it takes teamId besides',
+      'it also takes teamId',
     ],
     [
       'the rest of the fields',
       'export async function consumeCredits({ userId, ...rest }: Params) {\n  return db().insert(credit).values(rest);\n}\n',
-      'it takes … besides',
+      'it also takes …',
     ],
   ])('refuses %s', (_, text, why) => {
     expect(() => replaced(`${HEAD}\n${text}`)).toThrow(why)
@@ -285,7 +285,7 @@ describe('callers', () => {
   ])('a charge that may be null is listed where it is %s', (_, use, member) => {
     expect(called(charged(use))).toEqual({
       text: charged(use),
-      notes: [`5: ${member} is written here, and charge is null where nothing is charged`],
+      notes: [`5: ${member} is assigned here, and charge is null if nothing is charged`],
     })
   })
 
@@ -299,8 +299,8 @@ describe('callers', () => {
       'a call inside a transaction',
       'await db().transaction(async (trx) => {\n  await createCredit({ userId });\n  return getRemainingCredits(userId);\n});\n',
       [
-        "2: createCredit: runs inside the app's transaction, and beside it; createCredit({ …, tx: trx }) runs in it (docs/transactions.md)",
-        "3: getRemainingCredits: runs inside the app's transaction, and beside it; within(trx).getRemainingCredits(…) runs in it (docs/transactions.md)",
+        "2: createCredit: runs beside the app's transaction, not in it; createCredit({ …, tx: trx }) runs in it (docs/transactions.md)",
+        "3: getRemainingCredits: runs beside the app's transaction, not in it; within(trx).getRemainingCredits(…) runs in it (docs/transactions.md)",
       ],
     ],
     [
@@ -317,7 +317,7 @@ describe('callers', () => {
       'limits that are checked before',
       'const { concurrentLimit } = limits;\nawait createMediaTask(task, 10);\n',
       [
-        '2: createMediaTask: the limits of the plan hold for submits that come at once if they are said here: maxActive, freeTrialLimit (docs/migrating.md)',
+        '2: createMediaTask: pass the limits of the plan here, so that they hold for concurrent submits: maxActive, freeTrialLimit (docs/migrating.md)',
       ],
     ],
     [
@@ -346,7 +346,7 @@ describe('code around the package', () => {
     [
       'a balance',
       'tx.update(credit).set({ remainingCredits: 1 }).where(x)',
-      ['1: changes what is left of a grant'],
+      ['1: changes the remaining credits of a grant'],
     ],
     [
       'a status of a grant',
@@ -358,18 +358,14 @@ describe('code around the package', () => {
     [
       'a failure',
       "db().update(mediaTasks).set({ status: 'failed' })",
-      ['1: changes the status of a task: a failure gives no credits back'],
+      ['1: changes the status of a task: a failure refunds no credits'],
     ],
     ['progress', 'db().update(aiTask).set({ progress: 1 })', []],
-    [
-      'a charge of a task',
-      'db().update(aiTask).set({ creditId: 1 })',
-      ["1: changes which charge is a task's"],
-    ],
+    ['a charge of a task', 'db().update(aiTask).set({ creditId: 1 })', ['1: changes the charge of a task']],
     [
       'a table under another name',
       "import { credit as ledger } from './schema'\ndb().update(ledger).set({ remainingCredits: 1 })",
-      ['2: changes what is left of a grant'],
+      ['2: changes the remaining credits of a grant'],
     ],
     [
       'a charge',

@@ -178,22 +178,26 @@ describe('next.config', () => {
   })
 
   test.each([
-    ['no export', 'const nextConfig = {}\n', 'what it exports is not to be seen'],
+    ['no export', 'const nextConfig = {}\n', 'its export is missing or unclear'],
     [
       'two that look alike',
       'export default merge({ images: {} }, { output: 1 })\n',
       'more than one argument looks like',
     ],
-    ['only options of a plugin', 'export default withA({ on: true })\n', 'is not to be seen'],
+    [
+      'only options of a plugin',
+      'export default withA({ on: true })\n',
+      'the configuration object was not found',
+    ],
     [
       'a return that can not be analysed',
       'export default () => {\n  if (a) return made()\n  return {}\n}\n',
-      'is not to be seen',
+      'the configuration object was not found',
     ],
     [
       'a list that is computed',
       'export default { serverExternalPackages: list() }\n',
-      'no list that is written out',
+      'not an array literal',
     ],
   ])('refuses %s', (_, text, why) => {
     expect(() => configAfter(text)).toThrow(why)
@@ -270,7 +274,7 @@ describe('the schema', () => {
   test('refuses a table without a column of text', () => {
     const text =
       "import { pgTable } from 'drizzle-orm/pg-core'\nexport const a = pgTable('ai_task', { id: uuid('id') })\n"
-    expect(() => schemaAfter(text)).toThrow('src/schema.ts:2: ai_task has no column made by text()')
+    expect(() => schemaAfter(text)).toThrow('src/schema.ts:2: ai_task has no column that text() defines')
   })
 
   test('refuses a table of MySQL without varchar', () => {
@@ -291,7 +295,8 @@ describe('the schema', () => {
         {
           path: NAME,
           line: 2,
-          message: "the columns of ai_task are not written out: is creditId: text('credit_id') among them?",
+          message:
+            "the columns of ai_task are not an object literal: check that it has creditId: text('credit_id')",
         },
       ],
     })

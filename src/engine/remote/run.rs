@@ -85,20 +85,20 @@ impl<S: Server> Engine<S> {
                 // Without locks, cached facts of a user may be outdated.
                 match attempt == 1 && !S::LOCKS {
                     true => {
-                        debug!(attempt, "what was remembered of a user is outdated: trying again")
+                        debug!(attempt, "cached grants of a user are outdated: trying again")
                     }
                     false => warn!(attempt, "conflict with another transaction: trying again"),
                 }
                 self.retries.conflicts.add();
             }
             Reason::LostConnection => {
-                warn!("a connection of the pool was dead: trying another one");
+                warn!("a connection of the pool was closed: trying another one");
                 self.retries.lost_connections.add();
                 // The pool's other connections are as old, or lead to the same server.
                 self.server.close_idle(Duration::ZERO);
             }
             Reason::ReadOnly { attempt } => {
-                warn!(attempt, "the server takes no writes: trying the next one");
+                warn!(attempt, "the server accepts no writes: trying the next one");
                 self.retries.lost_connections.add();
                 self.server.close_idle(Duration::ZERO);
             }

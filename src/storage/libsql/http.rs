@@ -223,7 +223,7 @@ impl Http {
         let Some(to) = location.and_then(|location| from.moved_to(location, PIPELINE)) else {
             return false;
         };
-        warn!("the database has moved: DATABASE_URL names the server that it had before");
+        warn!("the database has moved: DATABASE_URL still names its previous server");
         *lock(&self.moved) = Some(Arc::new(to));
         true
     }

@@ -14,7 +14,7 @@ use media_credits::engine::{Operation, Read, Write};
 use media_credits::error::Result;
 use proptest::sample::Index;
 
-use super::charging::{Choice, Key, New, Spend, charge_id, limits, order, with};
+use super::charging::{Choice, Key, New, Spend, charge_id, order, with};
 use super::rows::{Ledger, id, pick};
 use crate::common::{fields, text};
 

@@ -1,12 +1,12 @@
 /*
- * SQLite calls fcntl through a pointer to a variadic function, and only C can define one. This one
- * takes the lock commands apart and leaves everything else to the system. See mod.rs for why.
+ * SQLite calls fcntl through a pointer to a variadic function, which only C can define. This one passes
+ * lock commands to Rust, and all others to the system. mod.rs has the reason.
  */
 
 #include <fcntl.h>
 #include <stdarg.h>
 
-/* In Rust: sends the lock through the file's one lock descriptor. */
+/* Defined in Rust: applies the lock to the one descriptor that holds the file's locks. */
 int media_credits_lock(int descriptor, int command, struct flock *lock);
 
 int media_credits_fcntl(int descriptor, int command, ...) {

@@ -1,4 +1,4 @@
--- As the app's Drizzle schema makes it on MySQL.
+-- The table as the app's Drizzle schema creates it on MySQL.
 CREATE TABLE IF NOT EXISTS `user` (
   `id` varchar(191) NOT NULL,
   `name` varchar(191) NOT NULL,

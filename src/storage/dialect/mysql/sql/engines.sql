@@ -1,4 +1,4 @@
--- Tables whose engine undoes nothing.
+-- Tables whose engine has no transactions.
 SELECT TABLE_NAME, ENGINE FROM information_schema.TABLES
 WHERE TABLE_SCHEMA = DATABASE()
   AND TABLE_NAME IN ('user', 'credit', 'media_tasks', 'ai_task')

@@ -1,4 +1,4 @@
--- MariaDB's JSON is a text that is checked.
+-- MariaDB stores JSON as text with a check constraint.
 SELECT TABLE_NAME, CONSTRAINT_NAME
 FROM information_schema.CHECK_CONSTRAINTS
 WHERE CONSTRAINT_SCHEMA = DATABASE()

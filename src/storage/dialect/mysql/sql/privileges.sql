@@ -1,4 +1,4 @@
--- What the session's account may do with each column. Those that it may do nothing with are not there.
+-- The privileges of the session's account on each column. Columns without any privilege are not listed.
 SELECT
   TABLE_NAME,
   COLUMN_NAME,

@@ -1,5 +1,5 @@
--- What the role may do with the tables: the privileges that it lacks, column by column, and the commands that row
--- level security lets it do nothing with.
+-- The role's access to the tables: the privileges that it lacks, by column, and the commands for which row
+-- level security has no policy for the role.
 SELECT
   c.relname::text,
   current_user::text,

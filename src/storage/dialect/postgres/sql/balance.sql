@@ -1,4 +1,4 @@
--- The second shows the column's type, which the sum does not.
+-- The second value has the column's own type, which the sum does not have.
 SELECT COALESCE(SUM(remaining_credits), 0)::bigint, MAX(remaining_credits)
 FROM credit
 WHERE user_id = $1

@@ -1,4 +1,4 @@
--- Looked up by the search path, as the app's own statements are. A domain counts as the type that it is made of.
+-- The tables are found by the search path, as in the app's own statements. A domain counts as its base type.
 SELECT
   c.relname::text,
   a.attname::text,

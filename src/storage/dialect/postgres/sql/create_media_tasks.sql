@@ -1,4 +1,4 @@
--- As the app's Drizzle schema makes it on PostgreSQL. In SQLite times are numbers.
+-- The table as the app's Drizzle schema creates it on PostgreSQL. On SQLite times are numbers.
 CREATE TABLE IF NOT EXISTS media_tasks (
   id text PRIMARY KEY,
   user_id text NOT NULL,

@@ -12,7 +12,8 @@ SELECT
     'fullPageWrites', current_setting('full_page_writes')::boolean,
     'synchronousCommit', current_setting('synchronous_commit')
   )::text,
-  -- The tables with their columns and indexes. An index on part of a table, or one that is not whole, serves no statement.
+  -- The tables with their columns and indexes. Partial and invalid indexes are left out:
+  -- no statement of this package can use them.
   COALESCE((
     SELECT json_agg(json_build_object(
       'name', c.relname,

@@ -1,4 +1,4 @@
--- What ends of users' credits after $1 and by $2.
+-- Users' credits that expire after $1, and at $2 at the latest.
 SELECT user_id::text, sum(remaining_credits)::bigint, count(*), min(expires_at)
 FROM credit
 WHERE {behind}

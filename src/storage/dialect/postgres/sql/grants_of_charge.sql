@@ -1,6 +1,6 @@
--- The grants that a charge drew on, found without parsing what may be no JSON, in draw order. SQLite
--- looks up one at a time. IS TRUE has the server read the draws once and look each grant up in a table of
--- them; else it may read them again for each of the user's rows.
+-- The grants that a charge drew on, in draw order. Their ids are found by a pattern, because the detail may be
+-- invalid JSON. IS TRUE makes the server read the draws once into a hash table; without it the server may read
+-- them again for each of the user's rows.
 SELECT
   id::text,
   transaction_no,

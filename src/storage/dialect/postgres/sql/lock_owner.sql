@@ -1,4 +1,4 @@
--- The user first whose row this is, as all transactions lock: see lock_users.sql.
+-- Locks the user who owns a row, before the row itself: the order of all transactions. See lock_users.sql.
 SELECT id::text
 FROM "user"
 WHERE id = (SELECT user_id FROM {table} WHERE id = $1)

@@ -1,5 +1,5 @@
--- Of each user in {users}, in draw order, as many as cover the credits in $2. The app's own models lock a
--- user's grants in this order too.
+-- The next grants of each user, in draw order, as many as cover the credits in $2. The app's own models lock a
+-- user's grants in the same order.
 SELECT
   id::text,
   transaction_no,

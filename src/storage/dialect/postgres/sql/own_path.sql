@@ -1,4 +1,4 @@
--- The session's own search path, unless it leads to tables of these names other than those that are found.
+-- The session's own search path, unless it finds other tables of these names than the current search path.
 SELECT current_setting('media_credits.path', true)
 WHERE NOT EXISTS (
   SELECT 1

@@ -1,4 +1,4 @@
--- Of each user in $1, in draw order, all of them, or with a limit for one user the first of them.
+-- The spendable grants of each user in $1, in draw order. A limit, which is for one user, keeps the first of them.
 SELECT
   id::text,
   transaction_no,

@@ -1,4 +1,5 @@
--- What users have spent. What was written off, or withdrawn with its payment, was not: the ledger says so where it does that.
+-- What users have spent. Credits that were written off, or withdrawn with their payment, were not spent: the ledger
+-- marks these rows in their metadata.
 SELECT user_id::text, {columns}
 FROM credit
 WHERE user_id = ANY ($1)
@@ -8,7 +9,7 @@ WHERE user_id = ANY ($1)
   AND NOT (
     COALESCE(transaction_scene::text, '') IN ('chargeback', 'expiry')
     AND CASE
-      -- Text may be anything. The ledger begins it so, and no caller can.
+      -- A text column may hold invalid JSON. Only the ledger writes metadata that begins with these keys.
       WHEN pg_typeof(metadata) NOT IN ('json'::regtype, 'jsonb'::regtype)
         THEN COALESCE(metadata::text ~ '^ *[{] *"type" *: *"[a-z]+" *, *"(revocation|expiry)" *: *[{]', FALSE)
       ELSE COALESCE(

@@ -1,2 +1,2 @@
--- Which of these transaction numbers are taken.
+-- Those of these transaction numbers that are taken.
 SELECT transaction_no::text FROM credit WHERE transaction_no = ANY ($1)

@@ -1,5 +1,5 @@
--- Of the same grants as spendable_grants.sql. Their ids are looked at only if there is an id that may be no text, which
--- two steps down the index of ids tell: the index of the balance has everything else.
+-- The sum of the same grants as in spendable_grants.sql. Two lookups in the index of ids show whether any id may be
+-- something else than text. Only then are rows read for their ids: the index of the balance has all other columns.
 SELECT COALESCE(SUM(CAST(remaining_credits AS integer)), 0)
 FROM credit
 WHERE user_id = ?1

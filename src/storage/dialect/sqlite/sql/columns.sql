@@ -1,4 +1,4 @@
--- The columns of a table, each with whether an index lets its values be there once.
+-- The columns of a table, each with whether it is part of a unique index.
 SELECT
   name,
   type,

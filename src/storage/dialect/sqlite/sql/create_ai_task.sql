@@ -1,4 +1,4 @@
--- As the app's Drizzle schema makes it on SQLite.
+-- The table as the app's Drizzle schema creates it on SQLite.
 CREATE TABLE IF NOT EXISTS "ai_task" (
   "id" text PRIMARY KEY NOT NULL,
   "user_id" text NOT NULL,

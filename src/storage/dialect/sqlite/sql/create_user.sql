@@ -1,4 +1,4 @@
--- As the app's Drizzle schema makes it on SQLite.
+-- The table as the app's Drizzle schema creates it on SQLite.
 CREATE TABLE IF NOT EXISTS "user" (
   "id" text PRIMARY KEY NOT NULL,
   "name" text NOT NULL,

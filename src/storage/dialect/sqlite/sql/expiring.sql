@@ -1,4 +1,4 @@
--- Of the same grants as spendable_grants.sql.
+-- Sums of the same grants as in spendable_grants.sql that expire in a period.
 SELECT user_id, SUM(CAST(remaining_credits AS integer)), COUNT(*), MIN(expires_at)
 FROM credit
 WHERE (?1 IS NULL OR user_id > ?1)

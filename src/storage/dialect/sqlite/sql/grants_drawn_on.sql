@@ -1,5 +1,5 @@
--- Of the charge's user. What can't be read as draws names none: reading the charge says so.
--- The plus keeps SQLite from the index of `user_id`, where it would look at all that the user has ever spent.
+-- The grants of the charge's user that the charge drew on. A detail that can't be read has no draws here; reading the
+-- charge reports it. The plus keeps SQLite from using the index of `user_id`, in which it would read all of the user's charges.
 SELECT id, transaction_no, credits, remaining_credits, expires_at, status
 FROM credit
 WHERE transaction_type = 'grant'

@@ -1,5 +1,5 @@
 -- In draw order. SQLite sorts NULL first, and a grant that never expires must come last. A column may hold
--- anything: text and bytes, which are above all numbers, say nothing that could be spent.
+-- values of any type: text and blobs, which compare greater than all numbers, are not spendable.
 SELECT id, transaction_no, credits, remaining_credits, expires_at, status{more}
 FROM {users}credit
 WHERE user_id = {user}

@@ -1,4 +1,5 @@
--- What was written off, or withdrawn with its payment, was not spent: the ledger says so where it does that.
+-- What a user has spent. Credits that were written off, or withdrawn with their payment, were not spent: the ledger
+-- marks these rows in their metadata.
 SELECT {columns}
 FROM credit
 WHERE user_id = ?1

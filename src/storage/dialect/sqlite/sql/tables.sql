@@ -1,4 +1,5 @@
--- The tables with their columns and indexes, as a JSON array. An index on part of a table serves no statement.
+-- The tables with their columns and indexes, as a JSON array. Partial indexes are left out:
+-- no statement of this package can use them.
 SELECT json_group_array(json_object(
   'name', tables.name,
   'columns', json((SELECT json_group_array(name) FROM pragma_table_info(tables.name))),
