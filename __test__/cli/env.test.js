@@ -49,7 +49,7 @@ sqlite.describe('the env files of the folder', () => {
     const { code, message } = await found(cwd, env)
     expect(code).toBe('NO_DATABASE')
     for (const name of ALL)
-      expect([name, message.split(/[ ,]+/).includes(name)]).toEqual([name, order.includes(name)])
+      expect([name, message.split(/[ ,()]+/).includes(name)]).toEqual([name, order.includes(name)])
   })
 
   test('are those of production if those of development name no database', async () => {

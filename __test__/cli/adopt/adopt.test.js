@@ -380,7 +380,7 @@ const REFUSED = [
   [
     'refunds in callers',
     { 'src/app/refund.ts': 'declare function refundCredits(id: string): void;\nrefundCredits("1");\n' },
-    /updateMediaTaskById refunds nothing, and src\/app\/refund\.ts:1 does/,
+    /updateMediaTaskById refunds nothing, but src\/app\/refund\.ts:1 does/,
   ],
   [
     "'use server'",
@@ -395,7 +395,7 @@ const REFUSED = [
   [
     'an app without Next.js',
     { 'package.json': JSON.stringify({ ...manifest, dependencies: {} }) },
-    /this is no app of Next\.js/,
+    /this is not a Next\.js app/,
   ],
   [
     'an old Next.js',
