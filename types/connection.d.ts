@@ -124,7 +124,8 @@ export interface ConnectOptions {
    * Servers: the maximum duration of a statement in milliseconds, 1 to 600,000, default 30,000. PostgreSQL then
    * cancels it (`DATABASE_BUSY`). If a PostgreSQL or MySQL server does not respond at all, the call fails two seconds
    * later. MySQL 8 limits only statements that read; those that write end with that call. For a libSQL server, the
-   * longer one of this and {@link ConnectOptions.busyTimeoutMs} applies.
+   * longer one of this and {@link ConnectOptions.busyTimeoutMs} applies; a call as a whole ends `connectTimeoutMs` after
+   * that at the latest (docs/configuration.md).
    */
   statementTimeoutMs?: number | undefined
   /**

@@ -4,14 +4,14 @@
  * A process that submits tasks of one credit each to a server, for users `u0`, `u1`, …, and
  * prints the results: `created <id>`, `refused <code>`.
  *
- * node remote-submitter.js <url> <name> <users> <callers> <tasks each>
+ * node remote-submitter.js <url> <name> <users> <callers> <tasks each> [<options of connect, as JSON>]
  */
 
 const fs = require('node:fs')
 const { connect } = require('../..')
 
-const [url, name, users, callers, tasksEach] = process.argv.slice(2)
-const credits = connect({ url })
+const [url, name, users, callers, tasksEach, options = '{}'] = process.argv.slice(2)
+const credits = connect({ url, ...JSON.parse(options) })
 
 const say = (line) => fs.writeSync(1, `${line}\n`)
 

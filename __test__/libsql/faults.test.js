@@ -124,7 +124,7 @@ describeWithSqld('a server that answers late or not at all', () => {
     await sent
     const behind = await errorOf(credits.consumeCredits({ ...charge(2), userId: 'v' }))
     expect(behind).toMatchObject({ code: 'DATABASE_BUSY', retryable: true })
-    expect(behind.message).toContain('owes this process the answer to another write')
+    expect(behind.message).toContain('owes this process the reply to another write')
     expect(await first).toMatchObject({ code: 'OUTCOME_UNKNOWN' })
     expect(proxy.writes).toBe(1)
     expect(await database.credits.getRemainingCredits('v')).toBe(100)

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
@@ -14,6 +14,22 @@ use crate::domain::table::TableName;
 use crate::domain::value::Value;
 use crate::error::{Error, Result};
 use crate::histogram::Histogram;
+
+/// The deadline of a request, which is set when it arrives in this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline {
+    /// After this moment the request is neither started nor retried.
+    pub begin_by: Instant,
+    /// After this moment it no longer waits for replies, if the storage can abandon them.
+    pub answer_by: Instant,
+}
+
+impl Deadline {
+    /// Whether the request may no longer be started or retried.
+    pub fn is_late(self) -> bool {
+        Instant::now() >= self.begin_by
+    }
+}
 
 /// A database server, with this process's connections to it. Requests use it concurrently.
 pub trait Server: Send + Sync + Sized + 'static {
@@ -34,17 +50,24 @@ pub trait Server: Send + Sync + Sized + 'static {
 
     /// Prepares connections, without connecting.
     fn new(url: &Self::Url, options: Self::Options) -> Result<Self>;
-    /// A connection, idle or new.
-    fn session(self: &Arc<Self>) -> impl Future<Output = Answer<Self::Session>> + Send;
+    /// A connection, idle or new, for a request with this deadline.
+    fn session(
+        self: &Arc<Self>,
+        deadline: Deadline,
+    ) -> impl Future<Output = Answer<Self::Session>> + Send;
     /// A connection for a request after a conflict: no other request of this process may run between its
     /// reads and its writes. A database that locks the facts has no such conflicts.
-    fn session_alone(self: &Arc<Self>) -> impl Future<Output = Answer<Self::Session>> + Send {
-        self.session()
+    fn session_alone(
+        self: &Arc<Self>,
+        deadline: Deadline,
+    ) -> impl Future<Output = Answer<Self::Session>> + Send {
+        self.session(deadline)
     }
     /// Looks for the row of an unanswered commit, after all other writes for its user have ended.
     fn find_committed(
         self: &Arc<Self>,
         witness: &Witness,
+        deadline: Deadline,
     ) -> impl Future<Output = Answer<Option<Row>>> + Send;
     /// Creates those of these tables that do not exist.
     fn create_tables(&self, tables: &[TableName]) -> impl Future<Output = Answer<()>> + Send;
@@ -66,8 +89,20 @@ pub trait Server: Send + Sync + Sized + 'static {
     /// Whether the ids of users are numbers.
     fn has_numbered_users(self: &Arc<Self>) -> impl Future<Output = Result<bool>> + Send;
 
-    /// How long a call waits for a server that responds.
+    /// How long a call waits for a server to accept its connection.
+    fn connect_timeout(&self) -> Duration;
+    /// How long a call waits for one reply, including the locks that it needs.
     fn answer_timeout(&self) -> Duration;
+    /// The deadline of a request that arrived at this moment.
+    fn deadline(&self, arrived: Instant) -> Deadline {
+        let last = arrived + self.answer_timeout() + self.connect_timeout();
+        Deadline { begin_by: last, answer_by: last }
+    }
+    /// The deadline of the search for an unanswered commit, of a request with this deadline.
+    fn look_deadline(&self, _: Deadline) -> Deadline {
+        let last = Instant::now() + self.connect_timeout();
+        Deadline { begin_by: last, answer_by: last }
+    }
     /// How long a call looks for a writable server after a read-only one rejected it.
     fn writable_host_timeout(&self) -> Duration;
     /// For at least this long, a request is retried after conflicts. Without locks each attempt may conflict

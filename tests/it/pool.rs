@@ -37,7 +37,7 @@ fn free_connections_that_are_not_used_are_closed() {
         panic!("another storage");
     };
     let server = Arc::new(postgres::Database::new(&url, Options::default()).unwrap());
-    let take = || wait(server.session()).unwrap();
+    let take = || wait(server.session(server.deadline(Instant::now()))).unwrap();
     wait(server.create_tables(&TableName::ALL)).unwrap();
     until(|| connections(&name).is_none());
 

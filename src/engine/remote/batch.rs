@@ -9,15 +9,26 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::slots::Slot;
 use crate::engine::operation::Charging;
-use crate::engine::outcome::ReplySender;
+use crate::engine::outcome::{Outcome, ReplySender};
+use crate::error::Result;
+use crate::storage::server::Deadline;
 
 /// A request in the queue.
 pub(super) struct Job {
     pub(super) request: Charging,
+    pub(super) deadline: Deadline,
     pub(super) reply: ReplySender,
     pub(super) slot: Slot,
     /// Keeps the connection open until the request is answered.
     pub(super) token: TaskTrackerToken,
+}
+
+impl Job {
+    pub(super) fn answer(self, outcome: Result<Outcome>) {
+        drop(self.slot);
+        self.reply.send(outcome);
+        drop(self.token);
+    }
 }
 
 /// The queue, and the number of running workers.

@@ -1,14 +1,14 @@
 //! Requests that charge share a transaction. If it fails, each runs in its own transaction.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use tracing::warn;
 
-use super::batch::Batch;
+use super::batch::{Batch, Job};
 use super::engine::Engine;
-use super::retry::{Attempts, is_about_schema};
+use super::retry::{Attempts, is_about_schema, is_silence};
 use crate::engine::charges::charge_each;
 use crate::engine::clock::{Clock, now_ms};
 use crate::engine::operation::{Charging, Operation, Write};
@@ -16,7 +16,7 @@ use crate::engine::outcome::Outcome;
 use crate::engine::replays::is_duplicate_charge_key;
 use crate::error::{Error, Result};
 use crate::storage::failure::{Answer, Failure, Witness};
-use crate::storage::server::Server;
+use crate::storage::server::{Deadline, Server};
 
 impl<S: Server> Engine<S> {
     /// Runs batches until the queue is empty.
@@ -30,75 +30,104 @@ impl<S: Server> Engine<S> {
     }
 
     async fn run_batch(&self, mut batch: Batch<'_>) {
-        batch.jobs.iter_mut().for_each(|job| job.slot.start());
-        self.stats.batches.count(batch.jobs.len() as u64);
-        let requests: Vec<&Charging> = batch.jobs.iter().map(|job| &job.request).collect();
-        let outcomes = self.run_each(&requests).await;
-        for (job, outcome) in batch.jobs.drain(..).zip(outcomes) {
-            drop(job.slot);
-            job.reply.send(outcome);
-            drop(job.token);
+        let mut jobs = std::mem::take(&mut batch.jobs);
+        jobs.iter_mut().for_each(|job| job.slot.start());
+        self.stats.batches.count(jobs.len() as u64);
+        self.run_each(jobs).await;
+    }
+
+    /// Runs requests that charge, and answers them.
+    async fn run_each(&self, jobs: Vec<Job>) {
+        const MESSAGE: &str =
+            "waited for earlier requests of this process, which the server has not replied to";
+        let mut jobs = without_late(jobs, &Error::DatabaseBusy { message: MESSAGE.to_owned() });
+        // No request waits longer than it may.
+        let Some(deadline) = jobs.iter().map(|job| job.deadline).min() else { return };
+        if jobs.len() == 1
+            && let Some(job) = jobs.pop()
+        {
+            return self.run_alone(job).await;
+        }
+        let began = Instant::now();
+        let requests: Vec<&Charging> = jobs.iter().map(|job| &job.request).collect();
+        let outcomes = match self.attempt_batch(&requests, deadline).await {
+            Ok(outcomes) => outcomes,
+            Err(failure) => return self.run_apart(jobs, failure, began.elapsed()).await,
+        };
+        let mut again = Vec::new();
+        for (job, outcome) in jobs.into_iter().zip(outcomes) {
+            let runs_again =
+                |error| is_about_schema::<S>(error) || is_duplicate_charge_key(&job.request, error);
+            match outcome.as_ref().is_err_and(runs_again) {
+                true => again.push(job),
+                false => job.answer(outcome),
+            }
+        }
+        for job in again {
+            self.run_alone(job).await;
         }
     }
 
-    /// Runs requests that charge. Returns their outcomes in order.
-    async fn run_each(&self, requests: &[&Charging]) -> Vec<Result<Outcome>> {
-        let alone = |request: &Charging| {
-            let operation = Operation::Write(Write::Charge(request.clone()));
-            async move { self.run(&operation).await }
-        };
-        if let [request] = requests {
-            return vec![alone(request).await];
+    async fn run_alone(&self, job: Job) {
+        let operation = Operation::Write(Write::Charge(job.request.clone()));
+        let outcome = self.run(&operation, job.deadline).await;
+        job.answer(outcome);
+    }
+
+    /// Handles a batch that failed after this time.
+    async fn run_apart(&self, jobs: Vec<Job>, failure: Failure, took: Duration) {
+        let concerns_all = is_silence(&failure, took)
+            || matches!(
+                failure,
+                Failure::Refused(Error::DatabaseUnavailable { .. } | Error::Closed)
+            );
+        let is_conflict = matches!(failure, Failure::Conflict(_));
+        // Without locks, only waits for other requests of this process fail so.
+        let is_wait = !S::LOCKS && matches!(failure, Failure::Refused(Error::DatabaseBusy { .. }));
+        let error = self.server.final_error(failure);
+        if concerns_all {
+            return answer_all(jobs, &error);
         }
-        match self.attempt_batch(requests).await {
-            Ok(mut outcomes) => {
-                for (outcome, request) in outcomes.iter_mut().zip(requests) {
-                    let again = |error| {
-                        is_about_schema::<S>(error) || is_duplicate_charge_key(request, error)
-                    };
-                    if outcome.as_ref().is_err_and(again) {
-                        *outcome = alone(request).await;
-                    }
-                }
-                outcomes
-            }
-            Err(Failure::Refused(error @ (Error::DatabaseUnavailable { .. } | Error::Closed))) => {
-                requests.iter().map(|_| Err(error.clone())).collect()
-            }
-            // Without locks, separate transactions would conflict with each other, so the failing request is
-            // found by bisection. A batch that has conflicted until its timeout contains no failing request:
-            // all its requests time out together.
-            Err(failure) if !S::LOCKS && !matches!(failure, Failure::Conflict(_)) => {
-                self.retries.one_by_one.add();
-                let (first, second) = requests.split_at(requests.len() / 2);
-                let mut outcomes = Box::pin(self.run_each(first)).await;
-                outcomes.append(&mut Box::pin(self.run_each(second)).await);
-                outcomes
-            }
-            // A failing request does not affect the others, and one that waits does not delay them.
-            Err(_) => {
-                warn!(
-                    requests = requests.len(),
-                    "a request of a batch failed: each runs in its own transaction"
-                );
-                self.retries.one_by_one.add();
-                futures_util::future::join_all(requests.iter().map(|request| alone(request))).await
-            }
+        let count = jobs.len();
+        let mut jobs = without_late(jobs, &error);
+        if is_wait {
+            // It failed at the deadline of the oldest request, or because no connection was idle.
+            return match jobs.len() < count {
+                true => Box::pin(self.run_each(jobs)).await,
+                false => answer_all(jobs, &error),
+            };
         }
+        self.retries.one_by_one.add();
+        // Without locks, separate transactions would conflict with each other, so the failing request is
+        // found by bisection. A batch that has conflicted until its timeout contains no failing request:
+        // all its requests time out together.
+        if !S::LOCKS && !is_conflict {
+            let second = jobs.split_off(jobs.len() / 2);
+            Box::pin(self.run_each(jobs)).await;
+            return Box::pin(self.run_each(second)).await;
+        }
+        // A failing request does not affect the others, and one that waits does not delay them.
+        warn!(
+            requests = jobs.len(),
+            "a request of a batch failed: each runs in its own transaction"
+        );
+        futures_util::future::join_all(jobs.into_iter().map(|job| self.run_alone(job))).await;
     }
 
     /// Without locks, a batch that conflicts with another transaction is retried as a whole.
-    async fn attempt_batch(&self, requests: &[&Charging]) -> Answer<Vec<Result<Outcome>>> {
-        let began = Instant::now();
-        let mut attempts = Attempts::new(self.server.as_ref());
+    async fn attempt_batch(
+        &self,
+        requests: &[&Charging],
+        deadline: Deadline,
+    ) -> Answer<Vec<Result<Outcome>>> {
+        let mut attempts = Attempts::new(self.server.as_ref(), deadline);
         loop {
-            let failure = match self.attempt_each(requests, attempts.have_met()).await {
+            let made = self.attempt_each(requests, attempts.have_met(), deadline).await;
+            let failure = match made {
                 Err(failure @ Failure::Conflict(_)) if !S::LOCKS => failure,
                 made => return made,
             };
-            let Some(reason) = attempts.decide(&failure, began.elapsed()) else {
-                return Err(failure);
-            };
+            let Some(reason) = attempts.again_after(&failure) else { return Err(failure) };
             self.prepare_for(reason);
             tokio::time::sleep(reason.pause()).await;
         }
@@ -110,17 +139,29 @@ impl<S: Server> Engine<S> {
         &self,
         requests: &[&Charging],
         has_met: bool,
+        deadline: Deadline,
     ) -> Answer<Vec<Result<Outcome>>> {
-        let mut session = self.session(has_met).await?;
+        let mut session = self.session(has_met, deadline).await?;
         let clock = Clock { now_ms: now_ms(), ids: &self.ids };
         let made = charge_each(&mut session, requests, clock).await;
         drop(session);
         let Err(Failure::Unknown { message, witnesses }) = made else { return made };
         let outcome = async |witness: Option<&Witness>| {
-            let row = self.resolve(&message, witness).await;
+            let row = self.resolve(&message, witness, deadline).await;
             row.map(|row| Outcome::Row(Some(row))).map_err(Failure::into_error)
         };
         let resolved = witnesses.iter().map(|witness| outcome(witness.as_ref()));
         Ok(futures_util::future::join_all(resolved).await)
     }
+}
+
+/// Answers the requests that are past their deadline. Returns the others.
+fn without_late(jobs: Vec<Job>, error: &Error) -> Vec<Job> {
+    let (late, others) = jobs.into_iter().partition(|job| job.deadline.is_late());
+    answer_all(late, error);
+    others
+}
+
+fn answer_all(jobs: Vec<Job>, error: &Error) {
+    jobs.into_iter().for_each(|job| job.answer(Err(error.clone())));
 }

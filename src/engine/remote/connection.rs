@@ -138,17 +138,18 @@ impl<S: Server> Sender<S> {
             Ok(slot) => slot,
             Err(error) => return reply.send(Err(error)),
         };
+        let deadline = engine.server.deadline(slot.arrived());
         match operation {
             Operation::Write(Write::Charge(request)) => {
                 let token = requests.token();
-                if engine.batches.push(Job { request, reply, slot, token }) {
+                if engine.batches.push(Job { request, deadline, reply, slot, token }) {
                     runtime.spawn(async move { engine.work().await });
                 }
             }
             operation => {
                 let run = async move {
                     slot.start();
-                    let outcome = engine.run(&operation).await;
+                    let outcome = engine.run(&operation, deadline).await;
                     drop(slot);
                     reply.send(outcome);
                 };

@@ -1,13 +1,15 @@
 //! When a failed request is retried: only if it can't have been committed.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::storage::failure::Failure;
-use crate::storage::server::Server;
+use crate::storage::server::{Deadline, Server};
 
 /// The failures of one request so far.
 pub(super) struct Attempts {
+    began: Instant,
+    deadline: Deadline,
     /// How long a request looks for a writable server.
     writable_host_timeout: Duration,
     /// For at least this long, a request is retried after conflicts.
@@ -35,12 +37,11 @@ pub(super) enum Reason {
 impl Attempts {
     /// The number of conflicts after which a request gives up, once its time is over.
     const MOST_CONFLICTS: u32 = 9;
-    /// A connection that fails within this time was dead in the pool, for instance after a restart of the
-    /// server.
-    const AT_ONCE: Duration = Duration::from_secs(1);
 
-    pub(super) fn new<S: Server>(server: &S) -> Self {
+    pub(super) fn new<S: Server>(server: &S, deadline: Deadline) -> Self {
         Self {
+            began: Instant::now(),
+            deadline,
             writable_host_timeout: server.writable_host_timeout(),
             conflict_timeout: server.conflict_timeout(),
             is_taken_key: is_taken_key::<S>,
@@ -56,9 +57,16 @@ impl Attempts {
         self.conflicts > 0
     }
 
-    /// Whether to retry after this failure, this long after the first attempt. `None`: the failure is the
-    /// answer.
-    pub(super) fn decide(&mut self, failure: &Failure, elapsed: Duration) -> Option<Reason> {
+    /// Whether to retry after this failure. `None`: the failure is the answer.
+    pub(super) fn again_after(&mut self, failure: &Failure) -> Option<Reason> {
+        match self.deadline.is_late() {
+            true => None,
+            false => self.decide(failure, self.began.elapsed()),
+        }
+    }
+
+    /// The same before the deadline, this long after the first attempt.
+    fn decide(&mut self, failure: &Failure, elapsed: Duration) -> Option<Reason> {
         match failure {
             Failure::Conflict(_) | Failure::Refused(Error::TransactionNoCollision) => {
                 self.conflicts += 1;
@@ -66,9 +74,8 @@ impl Attempts {
                 let gives_up = attempt > Self::MOST_CONFLICTS && elapsed >= self.conflict_timeout;
                 (!gives_up).then_some(Reason::Conflict { attempt })
             }
-            // A connection that the server closed is retried at any time. A server that stopped responding is
-            // not waited for twice.
-            Failure::Lost(_) if elapsed >= Self::AT_ONCE => None,
+            // A connection that the server closed is retried at any time.
+            failure if is_silence(failure, elapsed) => None,
             Failure::Lost(_) | Failure::Ended(_) => {
                 let again = !std::mem::replace(&mut self.lost_connection, true);
                 again.then_some(Reason::LostConnection)
@@ -101,6 +108,13 @@ impl Reason {
 pub(super) fn pause_after(attempt: u32) -> Duration {
     let longest_ms = 4_u64 << attempt.min(6);
     Duration::from_micros(fastrand::u64(..longest_ms * 1000))
+}
+
+/// Whether the server stopped responding: it is not waited for twice. A connection that fails at once was dead in the
+/// pool, for instance after a restart of the server.
+pub(super) fn is_silence(failure: &Failure, elapsed: Duration) -> bool {
+    const AT_ONCE: Duration = Duration::from_secs(1);
+    matches!(failure, Failure::Lost(_)) && elapsed >= AT_ONCE
 }
 
 /// Whether the error suggests that the tables have changed since they were read.
@@ -165,7 +179,10 @@ mod tests {
             vec![(0, Failure::unknown(String::new()), None)],
         ];
         for row in rows {
+            let now = Instant::now();
             let mut attempts = Attempts {
+                began: now,
+                deadline: Deadline { begin_by: now, answer_by: now },
                 writable_host_timeout: Duration::from_secs(5),
                 conflict_timeout: Duration::from_secs(3),
                 is_taken_key: |error| matches!(error, Error::Database { database_code, .. } if database_code == "taken"),

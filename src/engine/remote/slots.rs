@@ -47,6 +47,11 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    /// When the request arrived.
+    pub(super) fn arrived(&self) -> Instant {
+        self.enqueued
+    }
+
     /// Marks the request as running.
     pub(super) fn start(&mut self) {
         self.started = true;

@@ -1,9 +1,10 @@
 //! The connections of this process to one database.
 
+use std::future::Future;
 use std::sync::{Arc, Once};
 
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 use super::http::Http;
 use super::options::Options;
@@ -13,6 +14,7 @@ use crate::storage::dialect::sqlite::memory::Memory;
 use crate::storage::failure::Answer;
 use crate::storage::known::Known;
 use crate::storage::schema::Schema;
+use crate::storage::server::Deadline;
 
 /// A database on a server, with its schema.
 pub struct Database {
@@ -49,15 +51,16 @@ pub(super) struct Latencies {
 
 impl Database {
     /// Waits for this process's turn to write.
-    pub(super) async fn turn(&self) -> Answer<tokio::sync::MutexGuard<'_, ()>> {
-        timeout(self.options.answer_timeout(), self.writing.lock()).await.map_err(|_| {
-            let message = "the server owes this process the answer to another write";
-            Error::DatabaseBusy { message: message.to_owned() }.into()
-        })
+    pub(super) async fn turn(&self, deadline: Deadline) -> Answer<tokio::sync::MutexGuard<'_, ()>> {
+        const MESSAGE: &str = "waited for its turn: the server owes this process the reply to another write; if \
+                               npx media-credits doctor reports that it has stopped writing, restart it";
+        waited(deadline, MESSAGE, self.writing.lock()).await
     }
 
     /// Waits until this request may read what decides a change.
-    pub(super) async fn share(&self, alone: bool) -> Answer<Share> {
+    pub(super) async fn share(&self, alone: bool, deadline: Deadline) -> Answer<Share> {
+        const MESSAGE: &str =
+            "waited for other requests of this process, which the server has not replied to";
         let deciding = Arc::clone(&self.deciding);
         let share = async {
             match alone {
@@ -65,9 +68,18 @@ impl Database {
                 false => Share::Shared { _guard: deciding.read_owned().await },
             }
         };
-        timeout(self.options.answer_timeout(), share).await.map_err(|_| {
-            let message = "other requests of this process wait for the server";
-            Error::DatabaseBusy { message: message.to_owned() }.into()
-        })
+        waited(deadline, MESSAGE, share).await
     }
+}
+
+/// A wait before a request sends its write: after it fails, nothing is written.
+async fn waited<T>(deadline: Deadline, message: &str, wait: impl Future<Output = T>) -> Answer<T> {
+    const SLOW: &str =
+        "the server took too long for the reads of this call; see statementTimeoutMs";
+    let busy = |message: &str| Error::DatabaseBusy { message: message.to_owned() }.into();
+    // There would be no time for the reply to a write that is sent later.
+    if deadline.is_late() {
+        return Err(busy(SLOW));
+    }
+    timeout_at(deadline.begin_by.into(), wait).await.map_err(|_| busy(message))
 }

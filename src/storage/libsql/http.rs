@@ -10,7 +10,7 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, LOCATION, RE
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tracing::{debug, warn};
 
@@ -71,15 +71,24 @@ impl Http {
         }
     }
 
-    /// Sends a request and waits for its reply, with a timeout. After [`Failure::Lost`] it is unknown whether
+    /// Sends a request and waits for its reply, until `answer_by`. After [`Failure::Lost`] it is unknown whether
     /// the server executed it; after other failures, it did not.
-    pub(super) async fn send(&self, body: Bytes, doing: &'static str) -> Answer<Bytes> {
+    pub(super) async fn send(
+        &self,
+        body: Bytes,
+        doing: &'static str,
+        answer_by: Instant,
+    ) -> Answer<Bytes> {
         let began = Instant::now();
-        let permit = self.permit().await?;
+        if began >= answer_by {
+            let message = "the server took too long for the earlier requests of this call; see statementTimeoutMs";
+            return Err(Error::DatabaseBusy { message: message.to_owned() }.into());
+        }
+        let permit = self.permit(answer_by).await?;
         let mut moves = 0;
         loop {
             let to = self.target();
-            let answer = self.exchange(&to, body.clone()).await?;
+            let answer = self.exchange(&to, body.clone(), answer_by).await?;
             let status = answer.status();
             if status.is_redirection() && moves < Self::MOST_MOVES && self.follow(&to, &answer) {
                 moves += 1;
@@ -87,6 +96,7 @@ impl Http {
             }
             if status == StatusCode::TOO_MANY_REQUESTS
                 && let Some(pause) = self.pause(&answer, began)
+                && Instant::now() + pause < answer_by
             {
                 debug!(pause_ms = pause.as_millis(), "the server asks for fewer requests");
                 tokio::time::sleep(pause).await;
@@ -106,8 +116,9 @@ impl Http {
         }
     }
 
-    async fn permit(&self) -> Answer<SemaphorePermit<'_>> {
-        match timeout(self.options.connect_timeout, self.permits.acquire()).await {
+    async fn permit(&self, answer_by: Instant) -> Answer<SemaphorePermit<'_>> {
+        let by = soonest(self.options.connect_timeout, answer_by);
+        match timeout_at(by.into(), self.permits.acquire()).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) => Err(Error::Closed.into()),
             Err(_) => Err(Error::DatabaseBusy {
@@ -119,15 +130,21 @@ impl Http {
     }
 
     /// Sends one request and reads its reply.
-    async fn exchange(&self, to: &Arc<LibsqlUrl>, body: Bytes) -> Answer<Response<Bytes>> {
+    async fn exchange(
+        &self,
+        to: &Arc<LibsqlUrl>,
+        body: Bytes,
+        answer_by: Instant,
+    ) -> Answer<Response<Bytes>> {
         let mut request = Some(request(to, body)?);
-        let (mut sender, answer) = loop {
-            let (mut sender, is_new) = self.connection(to).await?;
+        let (mut sender, answer_by, answer) = loop {
+            let (mut sender, is_new) = self.connection(to, answer_by).await?;
             let Some(unsent) = request.take() else {
                 return Err(Failure::Lost("a request that is gone".to_owned()));
             };
-            match self.in_time(sender.try_send_request(unsent)).await? {
-                Ok(answer) => break (sender, answer),
+            let answer_by = soonest(self.options.answer_timeout(), answer_by);
+            match in_time(answer_by, sender.try_send_request(unsent)).await? {
+                Ok(answer) => break (sender, answer_by, answer),
                 Err(mut failed) => match failed.take_message() {
                     // The server had closed the connection and has not received this request.
                     Some(unsent) if !is_new => request = Some(unsent),
@@ -136,7 +153,7 @@ impl Http {
             }
         };
         let (head, body) = answer.into_parts();
-        let body = self.in_time(Self::read(body)).await??;
+        let body = in_time(answer_by, Self::read(body)).await??;
         // It takes the next request when this reply has been read completely.
         let idle = kept_for(head.headers.get("keep-alive")).min(Self::LONGEST_IDLE);
         if matches!(timeout(Duration::from_millis(50), sender.ready()).await, Ok(Ok(()))) {
@@ -158,7 +175,7 @@ impl Http {
     }
 
     /// A connection, and whether it is new.
-    async fn connection(&self, to: &Arc<LibsqlUrl>) -> Answer<(Sender, bool)> {
+    async fn connection(&self, to: &Arc<LibsqlUrl>, answer_by: Instant) -> Answer<(Sender, bool)> {
         loop {
             match lock(&self.free).pop() {
                 Some(free)
@@ -169,7 +186,8 @@ impl Http {
                 None => break,
             }
         }
-        let connected = timeout(self.options.connect_timeout, self.connect(to)).await;
+        let by = soonest(self.options.connect_timeout, answer_by);
+        let connected = timeout_at(by.into(), self.connect(to)).await;
         let late = || Err(unavailable("connecting took longer than connectTimeoutMs").into());
         let connected = connected.unwrap_or_else(|_| late());
         if connected.is_err() {
@@ -206,11 +224,6 @@ impl Http {
         // It ends when the sender is dropped, or with the socket.
         tokio::spawn(connection);
         Ok(sender)
-    }
-
-    async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Answer<T> {
-        let late = |_| Failure::Lost(LATE.to_owned());
-        timeout(self.options.answer_timeout(), answer).await.map_err(late)
     }
 
     fn target(&self) -> Arc<LibsqlUrl> {
@@ -255,6 +268,16 @@ impl Http {
         let most = self.options.max_connections;
         (most.saturating_sub(self.permits.available_permits()), lock(&self.free).len())
     }
+}
+
+/// The end of a wait with its own timeout, for a request with a deadline.
+fn soonest(timeout: Duration, answer_by: Instant) -> Instant {
+    answer_by.min(Instant::now() + timeout)
+}
+
+async fn in_time<T>(answer_by: Instant, answer: impl Future<Output = T>) -> Answer<T> {
+    let late = |_| Failure::Lost(LATE.to_owned());
+    timeout_at(answer_by.into(), answer).await.map_err(late)
 }
 
 /// How long a server keeps an idle connection, if its header says so (`timeout=5, max=100`), less a second

@@ -32,9 +32,8 @@ impl Default for Options {
 }
 
 impl Options {
-    /// How long to wait for a reply.
+    /// How long to wait for a reply. The server waits for a lock before it replies.
     pub(super) fn answer_timeout(&self) -> Duration {
-        // The server waits for a lock before it replies.
         self.statement_timeout.max(self.busy_timeout)
     }
 }

@@ -1,7 +1,7 @@
 //! The engine's interface to a libSQL server.
 
 use std::sync::{Arc, Once};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
@@ -19,7 +19,7 @@ use crate::storage::dialect::sqlite::over_wire::OverWire;
 use crate::storage::failure::{Answer, Failure, Witness};
 use crate::storage::known::Known;
 use crate::storage::location::LibsqlUrl;
-use crate::storage::server;
+use crate::storage::server::{self, Deadline};
 use crate::storage::store::Views;
 
 /// The codes of violated constraints; not all servers name the constraint.
@@ -53,18 +53,20 @@ impl server::Server for Database {
         })
     }
 
-    async fn session(self: &Arc<Self>) -> Answer<Self::Session> {
-        let schema = self.tables().await?;
-        Ok(OverWire::new(Session::new(Arc::clone(self), schema, false)))
+    async fn session(self: &Arc<Self>, deadline: Deadline) -> Answer<Self::Session> {
+        Ok(OverWire::new(Session::new(self, deadline).await?))
     }
 
-    async fn session_alone(self: &Arc<Self>) -> Answer<Self::Session> {
-        let schema = self.tables().await?;
-        Ok(OverWire::new(Session::new(Arc::clone(self), schema, true)))
+    async fn session_alone(self: &Arc<Self>, deadline: Deadline) -> Answer<Self::Session> {
+        Ok(OverWire::new(Session::new(self, deadline).await?.alone()))
     }
 
-    async fn find_committed(self: &Arc<Self>, witness: &Witness) -> Answer<Option<Row>> {
-        let found = self.session().await?.find(witness.table, &witness.id).await?;
+    async fn find_committed(
+        self: &Arc<Self>,
+        witness: &Witness,
+        deadline: Deadline,
+    ) -> Answer<Option<Row>> {
+        let found = self.session(deadline).await?.find(witness.table, &witness.id).await?;
         // A write that is not visible yet may still arrive.
         let unknown = || Failure::unknown("a write was not answered, and is not there".to_owned());
         found.map(Some).ok_or_else(unknown)
@@ -105,8 +107,22 @@ impl server::Server for Database {
         Ok(false)
     }
 
-    fn answer_timeout(&self) -> Duration {
+    fn connect_timeout(&self) -> Duration {
         self.options.connect_timeout
+    }
+
+    fn answer_timeout(&self) -> Duration {
+        self.options.answer_timeout()
+    }
+
+    /// A request that begins at the last moment still has the time of a connection for its reply.
+    fn deadline(&self, arrived: Instant) -> Deadline {
+        let begin_by = arrived + self.options.answer_timeout();
+        Deadline { begin_by, answer_by: begin_by + self.options.connect_timeout }
+    }
+
+    fn look_deadline(&self, deadline: Deadline) -> Deadline {
+        Deadline { begin_by: deadline.answer_by, ..deadline }
     }
 
     /// There is only one server.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hyper::body::Bytes;
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 use tracing::{debug, warn};
 
 use super::database::{Database, Share};
@@ -19,6 +19,7 @@ use crate::storage::dialect::sqlite::memory::Memory;
 use crate::storage::dialect::sqlite::wire::{Change, FutureRows, OwnedRow, Waited, Wire};
 use crate::storage::failure::{Answer, Failure, long_answer};
 use crate::storage::schema::Schema;
+use crate::storage::server::{Deadline, Server as _};
 
 /// A responsive server replies to trivial queries within this time.
 const SOON: Duration = Duration::from_secs(5);
@@ -27,6 +28,7 @@ const SOON: Duration = Duration::from_secs(5);
 pub struct Session {
     server: Arc<Database>,
     schema: Arc<Schema>,
+    deadline: Deadline,
     /// Whether other requests of this process must not run between its reads and its writes.
     alone: bool,
     /// Set when it reads what decides a change.
@@ -42,17 +44,23 @@ pub struct Session {
 }
 
 impl Session {
-    pub(super) fn new(server: Arc<Database>, schema: Arc<Schema>, alone: bool) -> Self {
-        Self {
-            server,
-            schema,
-            alone,
+    /// A session with the tables as they were read recently.
+    pub(super) async fn new(server: &Arc<Database>, deadline: Deadline) -> Answer<Self> {
+        Ok(Self {
+            server: Arc::clone(server),
+            schema: server.tables(deadline.answer_by).await?,
+            deadline,
+            alone: false,
             share: None,
             guards: Vec::new(),
             guess: None,
             became: None,
             resolved: false,
-        }
+        })
+    }
+
+    pub(super) fn alone(self) -> Self {
+        Self { alone: true, ..self }
     }
 }
 
@@ -62,6 +70,7 @@ impl Database {
         &self,
         statements: &[Statement<'_>],
         doing: &'static str,
+        answer_by: Instant,
     ) -> Answer<Vec<Vec<OwnedRow>>> {
         let is_one = statements.len() == 1;
         let mut steps = Vec::with_capacity(statements.len() + 2);
@@ -75,8 +84,9 @@ impl Database {
         }
         let body = encode(&steps)?;
         let began = Instant::now();
+        let sent = self.http.send(body, doing, answer_by).await;
         // A repeated reply would be as long.
-        let answer = self.http.send(body, doing).await.map_err(|failure| match failure {
+        let answer = sent.map_err(|failure| match failure {
             Failure::Lost(message) if message == LONG_ANSWER => long_answer(doing).into(),
             failure => failure,
         })?;
@@ -110,19 +120,17 @@ const WEDGED: &str = "the server answers reads, but has not answered this write 
 
 impl Database {
     /// Whether the server replies to reads.
-    async fn answers_reads(&self) -> bool {
+    async fn answers_reads(&self, answer_by: Instant) -> bool {
         let asked = [Statement::new("SELECT 1", [])];
-        timeout(self.soon(), self.ask(&asked, "looking at the server"))
-            .await
-            .is_ok_and(|rows| rows.is_ok())
+        self.ask(&asked, "looking at the server", self.soon(answer_by)).await.is_ok()
     }
 
-    fn soon(&self) -> Duration {
-        SOON.min(self.options.answer_timeout())
+    fn soon(&self, answer_by: Instant) -> Instant {
+        answer_by.min(Instant::now() + SOON.min(self.options.answer_timeout()))
     }
 
     /// Runs a transaction that changes nothing, to find out whether the server accepts writes.
-    pub(super) async fn try_write(&self) -> Answer<TriedWrite> {
+    pub(super) async fn try_write(&self, deadline: Deadline) -> Answer<TriedWrite> {
         const DOING: &str = "looking at the server";
         // A read-only token may still take the lock.
         const WRITE: &str = "UPDATE credit SET status = status WHERE 0";
@@ -130,8 +138,9 @@ impl Database {
         steps.push(Step::command(Some(goes_on(&steps)), WRITE));
         let open = Condition::not(Condition::IsAutocommit);
         steps.push(Step::command(Some(open), "ROLLBACK"));
-        let _turn = self.turn().await?;
-        let answer = timeout(self.soon(), self.http.send(encode(&steps)?, DOING)).await;
+        let _turn = self.turn(deadline).await?;
+        let sent = self.http.send(encode(&steps)?, DOING, deadline.answer_by);
+        let answer = timeout_at(self.soon(deadline.answer_by).into(), sent).await;
         let outcomes = match answer {
             Err(_) => return Ok(TriedWrite::Unanswered),
             Ok(answer) => answer.and_then(|answer| outcomes(&answer, steps.len(), DOING)),
@@ -162,8 +171,9 @@ impl Database {
             steps.push(Step::new(Some(goes_on(&steps)), statement));
         }
         end(&mut steps);
-        let _turn = self.turn().await?;
-        let answer = self.http.send(encode(&steps)?, doing).await?;
+        let deadline = self.deadline(Instant::now());
+        let _turn = self.turn(deadline).await?;
+        let answer = self.http.send(encode(&steps)?, doing, deadline.answer_by).await?;
         for outcome in outcomes(&answer, steps.len(), doing)? {
             if let Outcome::Failed(error) = outcome {
                 return Err(of_statement(&error, doing));
@@ -205,13 +215,13 @@ impl Wire for Session {
         statements: &'a [Statement<'a>],
         doing: &'static str,
     ) -> FutureRows<'a> {
-        Box::pin(async move { self.server.ask(statements, doing).await })
+        Box::pin(async move { self.server.ask(statements, doing, self.deadline.answer_by).await })
     }
 
     fn before_deciding(&mut self) -> Waited<'_> {
         Box::pin(async move {
             if self.share.is_none() {
-                self.share = Some(self.server.share(self.alone).await?);
+                self.share = Some(self.server.share(self.alone, self.deadline).await?);
             }
             Ok(())
         })
@@ -244,11 +254,11 @@ impl Wire for Session {
             let batch = WriteBatch::new((&self.guards, self.guess.as_ref()), changes, then);
             let body = encode(&batch.steps)?;
             let server = Arc::clone(&self.server);
-            let _turn = server.turn().await?;
-            let began = Instant::now();
+            let _turn = server.turn(self.deadline).await?;
+            let (began, answer_by) = (Instant::now(), self.deadline.answer_by);
             let mut lost: Option<(Instant, String)> = None;
             loop {
-                let answer = self.server.http.send(body.clone(), "writing").await;
+                let answer = self.server.http.send(body.clone(), "writing", answer_by).await;
                 let read =
                     answer.and_then(|answer| outcomes(&answer, batch.steps.len(), "writing"));
                 let failure = match read.map(|outcomes| batch.read(outcomes)) {
@@ -288,8 +298,9 @@ impl Wire for Session {
                     }
                     (_, Some(lost)) => lost,
                 };
-                if began.elapsed() >= server.options.answer_timeout() {
-                    let reads = server.answers_reads().await;
+                let is_over = Instant::now() >= answer_by;
+                if is_over || began.elapsed() >= server.options.answer_timeout() {
+                    let reads = server.answers_reads(answer_by).await;
                     return Err(Failure::unknown(if reads { WEDGED.to_owned() } else { message }));
                 }
                 if since.elapsed() >= server.options.connect_timeout {

@@ -1,6 +1,7 @@
 //! Reads and creates the tables, and reads diagnostics for an operator.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde_json::{Value as Json, json};
 use tracing::info;
@@ -20,22 +21,22 @@ use crate::storage::server::Server as _;
 
 impl Database {
     /// The tables, if they were read recently; otherwise reads them.
-    pub(super) async fn tables(&self) -> Answer<Arc<Schema>> {
+    pub(super) async fn tables(&self, answer_by: Instant) -> Answer<Arc<Schema>> {
         match self.known.get() {
             Some(schema) => Ok(schema),
-            None => self.look().await,
+            None => self.look(answer_by).await,
         }
     }
 
     /// Reads the tables, for all following requests: in two round trips, or one if the unit of times is
     /// known.
-    async fn look(&self) -> Answer<Arc<Schema>> {
-        let answers = self.ask(&Look::questions(), "reading the schema").await?;
+    async fn look(&self, answer_by: Instant) -> Answer<Arc<Schema>> {
+        let answers = self.ask(&Look::questions(), "reading the schema", answer_by).await?;
         let mut look = Look::read(&answers, self.options.timestamp_unit);
         let samples = look.samples();
         let answers = match samples.is_empty() {
             true => Vec::new(),
-            false => self.ask(&samples, "looking for the unit of timestamps").await?,
+            false => self.ask(&samples, "looking for the unit of timestamps", answer_by).await?,
         };
         let schema = Arc::new(look.finish(&answers)?);
         self.known.found(Arc::clone(&schema));
@@ -55,17 +56,18 @@ impl Database {
     }
 
     pub(super) async fn diagnose(self: &Arc<Self>) -> Answer<Vec<(&'static str, Value)>> {
-        let unit = self.tables().await?.timestamp_unit;
+        let deadline = self.deadline(Instant::now());
+        let unit = self.tables(deadline.answer_by).await?.timestamp_unit;
         let asked = [
             Statement::new("SELECT sqlite_version()", []),
             Statement::new(schema::DESCRIPTION, []),
         ];
-        let answers = self.ask(&asked, "reading the schema").await?;
+        let answers = self.ask(&asked, "reading the schema", deadline.answer_by).await?;
         let text = |at: usize| {
             let row = answers.get(at).and_then(|rows| rows.first());
             row.and_then(|row| row.cell(0).into_text()).unwrap_or_default().into_owned()
         };
-        let tried = self.try_write().await?;
+        let tried = self.try_write(deadline).await?;
         let refusal = match &tried {
             TriedWrite::Refused(error) => {
                 let code = match error {

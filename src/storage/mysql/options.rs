@@ -27,6 +27,11 @@ impl Default for Options {
 }
 
 impl Options {
+    /// How long to wait for a reply. The server waits for a lock before it replies.
+    pub(super) fn answer_timeout(&self) -> Duration {
+        self.statement_timeout.max(self.busy_timeout)
+    }
+
     /// How long a transaction waits for a lock, in whole seconds: at least 1.
     pub(super) fn lock_seconds(&self) -> u64 {
         self.busy_timeout.as_millis().div_ceil(1000).clamp(1, 600) as u64

@@ -1,7 +1,7 @@
 //! The engine's interface to a MySQL server.
 
 use std::sync::{Arc, Once};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
@@ -22,7 +22,7 @@ use crate::storage::failure::{Answer, Failure, Witness};
 use crate::storage::known::Known;
 use crate::storage::location::MysqlUrl;
 use crate::storage::pool::{Latencies, final_error, pool, report};
-use crate::storage::server;
+use crate::storage::server::{self, Deadline};
 use crate::storage::store::LoadFacts;
 
 impl server::Server for Database {
@@ -49,7 +49,8 @@ impl server::Server for Database {
         })
     }
 
-    async fn session(self: &Arc<Self>) -> Answer<Ledger<Session>> {
+    /// Each of its waits has its own timeout.
+    async fn session(self: &Arc<Self>, _: Deadline) -> Answer<Ledger<Session>> {
         let mut session = Session::new(Arc::clone(self), self.connection().await?);
         match self.known.get() {
             Some(tables) => session.use_tables(tables),
@@ -58,9 +59,13 @@ impl server::Server for Database {
         Ok(Ledger(session))
     }
 
-    async fn find_committed(self: &Arc<Self>, witness: &Witness) -> Answer<Option<Row>> {
+    async fn find_committed(
+        self: &Arc<Self>,
+        witness: &Witness,
+        deadline: Deadline,
+    ) -> Answer<Option<Row>> {
         let row = (witness.table, witness.id.as_str());
-        let mut ledger = self.session().await?;
+        let mut ledger = self.session(deadline).await?;
         ledger.0.see_whole_cluster().await?;
         ledger.find_after(&witness.user_id, row).await
     }
@@ -95,17 +100,22 @@ impl server::Server for Database {
     }
 
     async fn has_numbered_users(self: &Arc<Self>) -> Result<bool> {
-        let session = self.session().await.map_err(Failure::into_error)?;
+        let session =
+            self.session(self.deadline(Instant::now())).await.map_err(Failure::into_error)?;
         session.schema().map(has_numbered_users)
     }
 
-    fn answer_timeout(&self) -> Duration {
+    fn connect_timeout(&self) -> Duration {
         self.options.connect_timeout
+    }
+
+    fn answer_timeout(&self) -> Duration {
+        self.options.answer_timeout()
     }
 
     /// With one host in the URL, only a new connection is tried.
     fn writable_host_timeout(&self) -> Duration {
-        if self.others_may_write { self.answer_timeout() } else { Duration::ZERO }
+        if self.others_may_write { self.connect_timeout() } else { Duration::ZERO }
     }
 
     fn final_error(&self, failure: Failure) -> Error {

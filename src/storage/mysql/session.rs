@@ -278,7 +278,7 @@ pub(super) async fn in_time<T>(
     answer: impl Future<Output = std::result::Result<T, ClientError>>,
 ) -> Option<std::result::Result<T, ClientError>> {
     const GRACE: Duration = Duration::from_secs(2);
-    let timeout = options.statement_timeout.max(options.busy_timeout) + GRACE;
+    let timeout = options.answer_timeout() + GRACE;
     tokio::time::timeout(timeout, answer).await.ok()
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use deadpool::managed::Object;
 use serde_json::{Value as Json, json};
@@ -34,7 +35,7 @@ impl Database {
     }
 
     pub(super) async fn diagnose(self: &Arc<Self>) -> Answer<Vec<(&'static str, Value)>> {
-        let mut session = self.session().await?.0;
+        let mut session = self.session(self.deadline(Instant::now())).await?.0;
         let asked = schema::diagnostics();
         let answers = session.ask(&asked, "reading the server's settings").await?;
         let [database, settings, columns, indexes, privileges] = answers.as_slice() else {

@@ -30,3 +30,10 @@ impl Default for Options {
         }
     }
 }
+
+impl Options {
+    /// How long to wait for a reply. The server waits for a lock before it replies.
+    pub(super) fn answer_timeout(&self) -> Duration {
+        self.statement_timeout.max(self.busy_timeout)
+    }
+}

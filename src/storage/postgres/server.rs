@@ -1,7 +1,7 @@
 //! The engine's interface to a PostgreSQL server.
 
 use std::sync::{Arc, Once};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod};
 use serde_json::Value as Json;
@@ -25,7 +25,7 @@ use crate::storage::failure::{Answer, Failure, Witness};
 use crate::storage::known::Known;
 use crate::storage::location::PostgresUrl;
 use crate::storage::pool::{Latencies, final_error, pool, report};
-use crate::storage::server;
+use crate::storage::server::{self, Deadline};
 use crate::storage::store::LoadFacts;
 
 impl server::Server for Database {
@@ -55,7 +55,8 @@ impl server::Server for Database {
         })
     }
 
-    async fn session(self: &Arc<Self>) -> Answer<Session> {
+    /// Each of its waits has its own timeout.
+    async fn session(self: &Arc<Self>, _: Deadline) -> Answer<Session> {
         let client = self.client().await?;
         let mut session = Session::new(Arc::clone(self), client);
         match self.known.get() {
@@ -65,8 +66,12 @@ impl server::Server for Database {
         Ok(session)
     }
 
-    async fn find_committed(self: &Arc<Self>, witness: &Witness) -> Answer<Option<Row>> {
-        let mut session = self.session().await?;
+    async fn find_committed(
+        self: &Arc<Self>,
+        witness: &Witness,
+        deadline: Deadline,
+    ) -> Answer<Option<Row>> {
+        let mut session = self.session(deadline).await?;
         let lock = [session.tables()?.lock_user(&witness.user_id, None, None)?];
         let (begin, doing) = (Some(Mode::Write), "waiting for a lost commit");
         session.send(Pipeline { begin, statements: &lock, end: None, doing }).await?;
@@ -104,17 +109,22 @@ impl server::Server for Database {
     }
 
     async fn has_numbered_users(self: &Arc<Self>) -> Result<bool> {
-        let session = self.session().await.map_err(Failure::into_error)?;
+        let session =
+            self.session(self.deadline(Instant::now())).await.map_err(Failure::into_error)?;
         session.schema().map(has_numbered_users)
     }
 
-    fn answer_timeout(&self) -> Duration {
+    fn connect_timeout(&self) -> Duration {
         self.options.connect_timeout
+    }
+
+    fn answer_timeout(&self) -> Duration {
+        self.options.answer_timeout()
     }
 
     /// With one host in the URL, only a new connection is tried.
     fn writable_host_timeout(&self) -> Duration {
-        if self.others_may_write { self.answer_timeout() } else { Duration::ZERO }
+        if self.others_may_write { self.connect_timeout() } else { Duration::ZERO }
     }
 
     fn final_error(&self, failure: Failure) -> Error {

@@ -232,7 +232,7 @@ impl Answers {
 /// Waits for a reply, a little longer than the server's own timeouts.
 pub(super) async fn in_time<T>(options: &Options, answers: impl Future<Output = T>) -> Answer<T> {
     const GRACE: Duration = Duration::from_secs(2);
-    let timeout = options.statement_timeout.max(options.busy_timeout) + GRACE;
+    let timeout = options.answer_timeout() + GRACE;
     tokio::time::timeout(timeout, answers).await.map_err(|_| {
         Failure::Lost("the server did not answer in time; see statementTimeoutMs".to_owned())
     })

@@ -1,6 +1,7 @@
 //! Creates the tables, and reads diagnostics for an operator.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use deadpool_postgres::Object;
 
@@ -33,7 +34,7 @@ impl Database {
     }
 
     pub(super) async fn diagnose(self: &Arc<Self>) -> Result<Vec<(&'static str, Value)>, Failure> {
-        let mut session = self.session().await?;
+        let mut session = self.session(self.deadline(Instant::now())).await?;
         let [rows] = session.look(&[diagnostics()], "reading the server's settings").await?;
         let texts = ["serverVersion", "database", "schema", "isolation"];
         let mut found = vec![("storage", Value::Text("postgres".to_owned()))];

@@ -1,6 +1,7 @@
 //! The outcome of a request whose libSQL server sends an unexpected answer: its code, and
 //! that the call ends.
 
+mod deadlines;
 pub(crate) mod server;
 
 use std::iter::{once, repeat_n};

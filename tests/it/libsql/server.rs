@@ -42,6 +42,7 @@ pub(super) enum Reply {
 pub(super) enum Which {
     Reads,
     Writes,
+    All,
 }
 
 pub(crate) struct Server {
@@ -103,6 +104,7 @@ impl Server {
         let counter = match which {
             Which::Reads => &self.state.reads,
             Which::Writes => &self.state.writes,
+            Which::All => return self.count(Which::Reads) + self.count(Which::Writes),
         };
         counter.load(Ordering::Relaxed)
     }
@@ -118,7 +120,7 @@ impl State {
         counter.fetch_add(1, Ordering::Relaxed);
         let mut replies = self.replies.lock().unwrap();
         let (which, replies) = replies.as_mut()?;
-        if *which == kind { replies.pop_front() } else { None }
+        if [kind, Which::All].contains(which) { replies.pop_front() } else { None }
     }
 }
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 use media_credits::engine::{Share, Write};
 
 use super::faults::{
-    At, always, bug, collision, conflict, ended, lost, once, other_tables, read_only, taken_key,
-    times, unanswered, unreachable,
+    At, always, bug, collision, conflict, ended, lost, once, other_tables, read_only, silent,
+    taken_key, times, unanswered, unreachable,
 };
 use super::rows::{UNAVAILABLE, absent, written};
 use super::server::Timeout;
-use super::world::{AT_ONCE, LONG, MAX_QUEUE, World, told};
+use super::world::{AT_ONCE, LONG, MAX_QUEUE, WORKERS, World, told};
 use crate::common::{close, consume, create_task, grant};
 
 const USERS: [&str; 8] = ["u0", "u1", "u2", "u3", "u4", "u5", "u6", "poor"];
@@ -58,6 +58,7 @@ const PASSES: &[Row] = &[
     written(&[once(At::Commit, collision)], DONE, APART, [1, 0, 0]),
     written(&[times(2, At::Commit, lost)], DONE, APART + 1, [1, 0, 1]),
     written(&[once(At::Commit, ended)], DONE, APART, [1, 0, 0]),
+    absent(&[once(At::Commit, silent)], UNAVAILABLE, 1, [0, 0, 0]),
     written(&[times(2, At::Commit, read_only)], DONE, APART + 1, [1, 0, 1]),
     written(&[once(At::Commit, taken_key)], DONE, APART, [1, 0, 0]),
     written(&[once(At::Commit, other_tables)], DONE, APART, [1, 0, 0]),
@@ -114,6 +115,32 @@ fn a_bug_in_one_request_does_not_stop_those_behind_it() {
         assert_eq!(told(&outcome), "done");
     }
     assert_eq!(world.balance("u0"), GRANTED - 3 * COST);
+    close(world.connection);
+}
+
+#[test]
+fn a_request_that_waited_in_the_queue_until_its_deadline_is_not_started() {
+    const SHORT: Duration = Duration::from_millis(500);
+    let world = world(Timeout { connect: SHORT, answer: SHORT });
+    let busy = world.block();
+    let hang: Vec<_> =
+        (1..=WORKERS).map(|at| world.send_and_wait(consume(USERS[at], COST), at)).collect();
+    let behind: Vec<_> = (0..8).map(|_| world.send(consume("u0", COST))).collect();
+    std::thread::sleep(SHORT * 2);
+    drop(busy);
+    for reply in hang {
+        assert_eq!(told(&reply.recv().unwrap()), "done");
+    }
+    for reply in behind {
+        let error = reply.recv().unwrap().unwrap_err();
+        assert_eq!((error.code(), error.retryable()), ("DATABASE_BUSY", true));
+        assert!(
+            error.to_string().contains("waited for earlier requests of this process"),
+            "{error}"
+        );
+    }
+    assert_eq!(world.reached(At::Commit), WORKERS);
+    assert_eq!(world.balance("u0"), GRANTED);
     close(world.connection);
 }
 

@@ -58,6 +58,12 @@ pub(super) fn lost() -> Failure {
     Failure::Lost("a broken pipe".to_owned())
 }
 
+/// A server that stopped responding.
+pub(super) fn silent() -> Failure {
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    lost()
+}
+
 pub(super) fn ended() -> Failure {
     Failure::Ended("the server shuts down".to_owned())
 }

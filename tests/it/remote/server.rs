@@ -12,7 +12,7 @@ use media_credits::histogram::Histogram;
 use media_credits::storage::Row;
 use media_credits::storage::failure::{Answer, Failure, Witness};
 use media_credits::storage::schema::Schema;
-use media_credits::storage::server;
+use media_credits::storage::server::{self, Deadline};
 use media_credits::storage::store::Views;
 use serde_json::{Value as Json, json};
 use tokio::sync::Mutex;
@@ -49,12 +49,15 @@ impl Hash for Address {
 
 /// How long a call waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Timeout(pub(super) Duration);
+pub(super) struct Timeout {
+    pub(super) connect: Duration,
+    pub(super) answer: Duration,
+}
 
 /// The connections of this process to it.
 pub(super) struct Server {
     database: Arc<Database>,
-    timeout: Duration,
+    timeout: Timeout,
     knows_schema: AtomicBool,
     commits: Histogram,
 }
@@ -65,7 +68,7 @@ impl server::Server for Server {
     type Options = Timeout;
     const STORAGE: &'static str = "a test's own";
 
-    fn new(Address(database): &Address, Timeout(timeout): Timeout) -> Result<Self> {
+    fn new(Address(database): &Address, timeout: Timeout) -> Result<Self> {
         Ok(Self {
             database: Arc::clone(database),
             timeout,
@@ -74,13 +77,17 @@ impl server::Server for Server {
         })
     }
 
-    async fn session(self: &Arc<Self>) -> Answer<Session> {
+    async fn session(self: &Arc<Self>, _: Deadline) -> Answer<Session> {
         self.database.faults.reach(At::Session)?;
         self.knows_schema.store(true, Ordering::Relaxed);
         Ok(Session::new(&self.database))
     }
 
-    async fn find_committed(self: &Arc<Self>, witness: &Witness) -> Answer<Option<Row>> {
+    async fn find_committed(
+        self: &Arc<Self>,
+        witness: &Witness,
+        _: Deadline,
+    ) -> Answer<Option<Row>> {
         self.database.faults.reach(At::Look)?;
         self.database.ledger.lock().await.find(witness.table, &witness.id).await
     }
@@ -117,12 +124,16 @@ impl server::Server for Server {
         Ok(false)
     }
 
+    fn connect_timeout(&self) -> Duration {
+        self.timeout.connect
+    }
+
     fn answer_timeout(&self) -> Duration {
-        self.timeout
+        self.timeout.answer
     }
 
     fn writable_host_timeout(&self) -> Duration {
-        self.timeout
+        self.timeout.connect
     }
 
     fn final_error(&self, failure: Failure) -> Error {

@@ -21,9 +21,10 @@ use crate::memory::Memory;
 static ENGINES: Engines<Server> = Engines::new();
 
 /// Long enough for each fault that passes.
-pub(super) const LONG: Timeout = Timeout(Duration::from_secs(30));
+pub(super) const LONG: Timeout =
+    Timeout { connect: Duration::from_secs(30), answer: Duration::from_secs(30) };
 /// A fault that does not pass is tried once.
-pub(super) const AT_ONCE: Timeout = Timeout(Duration::ZERO);
+pub(super) const AT_ONCE: Timeout = Timeout { connect: Duration::ZERO, ..LONG };
 
 /// How many requests may wait.
 pub(super) const MAX_QUEUE: usize = 100;
@@ -31,7 +32,7 @@ pub(super) const MAX_QUEUE: usize = 100;
 /// When the ledger began. The engine's rows are later.
 const START_MS: i64 = 1_700_000_000_000;
 /// As many as the workers of an engine.
-const WORKERS: usize = 4;
+pub(super) const WORKERS: usize = 4;
 
 pub(super) struct World {
     database: Arc<Database>,

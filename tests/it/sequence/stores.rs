@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use media_credits::domain::plan::{Plan, Verb};
 use media_credits::domain::table::TableName;
@@ -259,6 +260,10 @@ impl<S: Server> OnServer<S> {
         Self { server: Arc::new(server), ids: Ids::new(), run, clear }
     }
 
+    async fn session(&self) -> Answer<S::Session> {
+        self.server.session(self.server.deadline(Instant::now())).await
+    }
+
     /// Without locks, a request whose facts the app has changed since is made again.
     fn attempt<T>(&self, made: impl AsyncFn() -> Answer<T>) -> Result<T> {
         wait(async {
@@ -279,7 +284,7 @@ impl<S: Server> Subject for OnServer<S> {
 
     fn charge_each(&mut self, requests: &[&Charging], now_ms: i64) -> Result<Vec<Result<Outcome>>> {
         let clock = Clock { now_ms, ids: &self.ids };
-        self.attempt(async || charge_each(&mut self.server.session().await?, requests, clock).await)
+        self.attempt(async || charge_each(&mut self.session().await?, requests, clock).await)
     }
 
     fn read(&mut self, question: &Read, now_ms: i64) -> Result<Outcome> {
@@ -293,11 +298,11 @@ impl<S: Server> Subject for OnServer<S> {
     }
 
     fn write_plan(&mut self, plan: &Plan, now_ms: i64) -> Result<()> {
-        self.attempt(async || write_plan(&mut self.server.session().await?, plan, now_ms).await)
+        self.attempt(async || write_plan(&mut self.session().await?, plan, now_ms).await)
     }
 
     fn account(&mut self, wanted: &WantedAccount<'_>) -> Result<Account> {
-        self.attempt(async || account(&mut self.server.session().await?, wanted).await)
+        self.attempt(async || account(&mut self.session().await?, wanted).await)
     }
 
     fn start(&mut self, users: &[&str]) {
