@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use media_credits::domain::metadata::{self, regrant_sources};
+use media_credits::domain::renewal::WriteOff;
 use media_credits::domain::table::TableName::{self, Credit, Tasks, User};
 use media_credits::domain::table::TaskKind::{self, Ai, Media};
 use media_credits::domain::top_up::is_unconfirmed;
@@ -61,7 +62,9 @@ fn check_spendable(ledger: &Ledger, now_ms: i64) -> Checked {
     }
     for charge in ledger.charges().filter(|row| is_active(row)) {
         let drawn: i64 = draws_of(charge).iter().map(|(_, credits)| credits).sum();
-        *most.entry(charge.text("userId").unwrap()).or_default() -= drawn;
+        // What was granted again in place of a grant's credits is written off the grant: it is not spent.
+        let anew: i64 = WriteOff::anew(charge.text("metadata")).unwrap_or_default().values().sum();
+        *most.entry(charge.text("userId").unwrap()).or_default() -= drawn - anew;
     }
     for (user, left) in most {
         prop_assert!(left >= 0, "{user} has {} more than was granted", -left);
