@@ -1,9 +1,8 @@
 'use strict'
 
 /**
- * The main job on a copy of a real app's database: submits at once with too few credits for all,
- * failures that give credits back, a translation that fails. Prints the ledger before and after, and
- * checks it.
+ * The main flows on a copy of a real app's database: concurrent submits with too few credits for all, failures that
+ * refund, a translation that fails. Prints the ledger before and after each step, and checks it at the end.
  */
 
 const fs = require('node:fs')
@@ -51,7 +50,7 @@ async function run(credits) {
   )
 }
 
-/** The user of the fixture with the smallest balance among those whose ledger the old code left whole. */
+/** The user with the smallest balance among those whose ledger has no errors: the old code left some with errors. */
 async function poorestUser(credits) {
   const userIds = new Set((await credits.getCredits({ limit: 1000 })).map((row) => row.userId))
   let poorest = { balance: Infinity }
@@ -63,7 +62,7 @@ async function poorestUser(credits) {
   return poorest.userId
 }
 
-/** Two grants that make the balance what it should be: one expires, one never does. */
+/** Adds two grants, so that the user has this balance: one expires, the other never does. */
 async function topUp(credits, userId, balance) {
   const missing = balance - (await credits.getRemainingCredits(userId))
   await credits.createCredit({
@@ -138,7 +137,7 @@ async function show(credits, userId, title) {
   )
 }
 
-/** Says what is wrong: draws must add up to their charge, and to what left their grant. */
+/** Lists the errors of a ledger: draws must add up to their charge, and to the credits that their grant has lost. */
 async function check(credits, userId) {
   const rows = await credits.getCredits({ userId, limit: 1000 })
   const charges = rows.filter((row) => row.transactionType === 'consume' && row.status === 'active')

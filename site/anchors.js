@@ -1,9 +1,9 @@
-/** VitePress looks whether a link's page is there. This looks whether its heading is. */
+/** Checks that the heading of each link exists. VitePress checks only its page. */
 
 import fs from 'node:fs'
 import path from 'node:path'
 
-/** Throws if a link of the site in `folder` leads to a heading that does not exist. */
+/** Throws if a link of the site in `folder` has an anchor without a heading. */
 export function checkAnchors(folder) {
   const names = fs.readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.html'))
   const pages = new Map(names.map((name) => [`/${name}`, fs.readFileSync(path.join(folder, name), 'utf8')]))
@@ -15,7 +15,7 @@ export function checkAnchors(folder) {
       .filter(([target, anchor]) => !ids.get(target)?.has(anchor))
       .map(([target, anchor]) => `${page}: ${target} has no heading #${anchor}`),
   )
-  if (dead.length > 0) throw new Error(`Links that lead nowhere:\n${[...new Set(dead)].join('\n')}`)
+  if (dead.length > 0) throw new Error(`Dead links:\n${[...new Set(dead)].join('\n')}`)
 }
 
 const idsOf = (html) => new Set(Array.from(html.matchAll(/ id="([^"]+)"/g), ([, id]) => id))

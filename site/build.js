@@ -1,4 +1,4 @@
-/** Builds the site into `.site/`: the repository's pages, and the API reference of its types. A link that leads nowhere fails. */
+/** Builds the site into `.site/`: the repository's pages, and the API reference of its types. A dead link fails the build. */
 
 import fs from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -27,7 +27,7 @@ async function makeReference() {
     throw new Error('TypeDoc found something wrong, see above')
 }
 
-/** TypeDoc shows a constant that can be called as a function where its comment says `@function`; in an editor that would be noise. */
+/** TypeDoc documents a constant as a function if its comment has `@function`. The types omit the tag, because editors would show it. */
 function copyTypes() {
   fs.rmSync('.types', { recursive: true, force: true })
   fs.cpSync(`${ROOT}types`, '.types', { recursive: true })

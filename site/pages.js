@@ -1,6 +1,6 @@
 /**
- * The pages of the repository as VitePress reads them: in `.pages/`, in the folders that they have. A README is its folder's `index.md`, and a
- * source file that a page links to is a page as well.
+ * Copies the repository's pages to `.pages/` for VitePress, in the same folders. A README becomes its folder's `index.md`, and a linked source
+ * file becomes a page.
  */
 
 import fs from 'node:fs'
@@ -33,10 +33,10 @@ const read = (file) => fs.readFileSync(path.join(ROOT, file), 'utf8')
 const asIndex = (page) => page.replace(/(^|\/)README\.md$/, '$1index.md')
 const isFolder = (file) => fs.statSync(path.join(ROOT, file)).isDirectory()
 
-/** Copies all pages, with their links as the site needs them. */
+/** Copies all pages, with their links rewritten for the site. */
 export function copyPages() {
   for (const page of pages) {
-    // What stands in a comment beside a block is for the tests alone.
+    // Comments beside code blocks are only for the tests.
     write(asIndex(page), withLinks(page, read(page).replace(COMMENT, '')))
   }
   fs.cpSync(path.join(ROOT, 'docs/images'), path.join(PAGES, 'docs/images'), { recursive: true })
@@ -54,7 +54,7 @@ function withLinks(page, content) {
   return linked.replace(/\0/g, () => drawn(blocks.shift()))
 }
 
-/** Where a link leads on the site; nowhere if it is to a folder. */
+/** The target of a link on the site; `undefined` for a folder. */
 function linkFrom(page, target) {
   if (/^(https?:|#)/.test(target)) return target
   const [relative, anchor = ''] = target.split(/(?=#)/)

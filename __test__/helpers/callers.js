@@ -142,7 +142,7 @@ async function addUsersByTwo(database, { count, prefix, grants, credits }) {
 async function until(condition, what = condition) {
   const deadline = Date.now() + TIMEOUT_MS
   while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`it did not come to pass: ${what}`)
+    if (Date.now() > deadline) throw new Error(`timed out waiting for: ${what}`)
     await sleep(POLL_MS)
   }
 }

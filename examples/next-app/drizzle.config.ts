@@ -2,7 +2,7 @@ import { loadEnvConfig } from '@next/env'
 import { defineConfig } from 'drizzle-kit'
 import { database } from './src/config/database'
 
-// What Next.js reads: .env.local goes before .env.
+// Reads the same files as Next.js: .env.local overrides .env.
 loadEnvConfig(process.cwd())
 const { url, authToken, isPostgres, isMysql, schema } = database()
 
@@ -11,7 +11,7 @@ export default defineConfig({
   schema: `./src/config/db/schema.${isPostgres ? 'postgres' : isMysql ? 'mysql' : 'sqlite'}.ts`,
   schemaFilter: [schema],
   dbCredentials: { url, authToken },
-  // Shows what it is about to do, and asks: the database may have tables that are not in the schema.
+  // Shows the statements and asks first: the database may have tables that the schema lacks.
   verbose: true,
   strict: true,
 })

@@ -1,11 +1,11 @@
 import type { NextConfig } from 'next'
 
 const nextConfig: NextConfig = {
-  // A native addon is loaded by Node, not bundled.
+  // Node loads a native addon; a bundle cannot contain it.
   serverExternalPackages: ['media-credits'],
-  // NEXT_OUTPUT=standalone makes a folder that runs without node_modules.
+  // With NEXT_OUTPUT=standalone the build is a folder that runs without node_modules.
   output: process.env.NEXT_OUTPUT === 'standalone' ? 'standalone' : undefined,
-  // This folder is the app, though there is a package around it.
+  // The root of the app is this folder, not the package around it.
   outputFileTracingRoot: import.meta.dirname,
   turbopack: { root: import.meta.dirname },
 }

@@ -1,8 +1,8 @@
 import { defineConfig, devices } from '@playwright/test'
 
 /**
- * Tests in a browser, against the built app: `npm run build && npm run test:browser`. With a folder in PICTURES it
- * makes the pictures of the README there instead.
+ * Browser tests of the built app: `npm run build && npm run test:browser`. If PICTURES names a folder, they take the
+ * README's pictures into it instead.
  */
 
 const port = Number(process.env.PORT ?? 4300)
@@ -12,7 +12,7 @@ export default defineConfig({
   testDir: 'tests',
   testMatch: PICTURES ? 'pictures.ts' : '*.spec.ts',
   outputDir: 'test-results',
-  // One browser at a time: each test counts what it did to a server that all share.
+  // One browser at a time: all tests share a server, and each counts its own changes.
   workers: 1,
   timeout: 60_000,
   expect: { timeout: 20_000 },
@@ -20,7 +20,7 @@ export default defineConfig({
     ...devices['Desktop Chrome'],
     baseURL: `http://localhost:${port}`,
     launchOptions: {
-      // The system's own: on Debian `apt-get install chromium`. Nothing is downloaded.
+      // The system's Chromium; on Debian `apt-get install chromium`. Playwright downloads no browser.
       executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
       args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking'],
     },
@@ -28,7 +28,7 @@ export default defineConfig({
   webServer: {
     command: `npm run start -- --port ${port}`,
     port,
-    // Steps that a test can wait for, and yet see; stuck after a second. A picture shows the app as it is.
+    // Short steps that a test can still observe; a task is stuck after a second. Pictures use the defaults.
     env: PICTURES ? {} : { PROVIDER_STEP_MS: '250', STUCK_AFTER_MS: '1000' },
   },
 })

@@ -125,7 +125,7 @@ class Cluster {
     while (!(await condition())) {
       const failed = [this.witness, ...this.nodes].find((node) => node.failed)
       if (failed) throw new Error(`Patroni of ${failed.name} has ended`)
-      if (Date.now() > deadline) throw new Error(`it did not come to pass: ${what}`)
+      if (Date.now() > deadline) throw new Error(`timed out waiting for: ${what}`)
       await sleep(POLL_MS)
     }
   }

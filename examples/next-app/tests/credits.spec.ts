@@ -1,7 +1,7 @@
 import { expect, test } from '@playwright/test'
 import { Desk } from './desk'
 
-test('a submit is charged, and its work is watched until it is done', async ({ page }) => {
+test('a submit is charged, and the card shows its progress until it is extracted', async ({ page }) => {
   const desk = await Desk.signUp(page)
   const card = await desk.submit('YouTube')
   await desk.hasBalance(90)
@@ -12,7 +12,7 @@ test('a submit is charged, and its work is watched until it is done', async ({ p
   await desk.hasBalance(90)
 })
 
-test('a video that fails gives its credits back', async ({ page }) => {
+test('a failed video is refunded', async ({ page }) => {
   const desk = await Desk.signUp(page)
   const card = await desk.submit('One that fails', 'Video')
   await desk.hasBalance(85)
@@ -23,7 +23,7 @@ test('a video that fails gives its credits back', async ({ page }) => {
   await expect(desk.newestEntry).toContainText('Refund')
 })
 
-test('a translation that fails gives back its own credits alone', async ({ page }) => {
+test('a failed translation refunds only its own charge', async ({ page }) => {
   const desk = await Desk.signUp(page)
   const card = await desk.submit('TikTok')
   await expect(card).toContainText('Extracted')
@@ -35,7 +35,7 @@ test('a translation that fails gives back its own credits alone', async ({ page 
   await desk.hasBalance(85)
 })
 
-test('of ten submits at once from two tabs, with credits for five, five are accepted', async ({
+test('of ten concurrent submits from two tabs, with credits for five, five are accepted', async ({
   page,
   context,
 }) => {
@@ -57,7 +57,7 @@ test('of ten submits at once from two tabs, with credits for five, five are acce
   await expect(page.getByRole('alert').filter({ hasText: 'Required: 10, Available: 0' })).toBeVisible()
 })
 
-test('a reload in the middle of the work loses nothing', async ({ page }) => {
+test('a reload during the work keeps the task and its charge', async ({ page }) => {
   const desk = await Desk.signUp(page)
   const card = await desk.submit('YouTube')
   await expect(card).toContainText('Extracting')
@@ -67,12 +67,12 @@ test('a reload in the middle of the work loses nothing', async ({ page }) => {
   await desk.hasBalance(90)
 })
 
-test('a task whose worker is gone is found and refunded', async ({ page }) => {
+test('a task whose worker died is failed and refunded', async ({ page }) => {
   const desk = await Desk.signUp(page)
   const card = await desk.submit('One that hangs')
   await desk.hasBalance(90)
   const reap = page.getByRole('button', { name: 'Refund stuck tasks' })
-  // It is not stuck at once; no other user has tasks that are.
+  // It becomes stuck after a second. No other user has stuck tasks.
   await expect(async () => {
     await reap.click()
     await expect(card).toContainText('10 credits refunded', { timeout: 500 })
@@ -80,7 +80,9 @@ test('a task whose worker is gone is found and refunded', async ({ page }) => {
   await desk.hasBalance(100)
 })
 
-test('what is older than the newest tasks is not lost', async ({ page }) => {
+test('an active task older than the newest twenty is listed, and earlier entries can be loaded', async ({
+  page,
+}) => {
   const desk = await Desk.signUpForPro(page)
   await desk.submitAtOnce(1, 'https://youtu.be/hang')
   for (const count of [7, 7, 7]) {
@@ -88,7 +90,7 @@ test('what is older than the newest tasks is not lost', async ({ page }) => {
     await expect.poll(() => desk.credits()).toBe(90)
   }
   await page.reload()
-  // The newest twenty, and the one that is still being worked on.
+  // The newest twenty, and the active one.
   await expect(desk.tasks).toHaveCount(21)
   await expect(desk.tasks.last()).toContainText('A video that never ends')
   const entries = page.getByRole('table').locator('tbody tr')

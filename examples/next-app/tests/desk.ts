@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { expect, type Locator, type Page, type Route } from '@playwright/test'
 
-/** The page, in the words of its user. */
+/** The page object of the dashboard. */
 export class Desk {
   constructor(readonly page: Page) {}
 
-  /** Opens the page as a new user, who gets 100 credits, and the free plan. */
+  /** Opens the page as a new user with 100 credits and the free plan. */
   static async signUp(page: Page): Promise<Desk> {
     await page.goto('/')
     await page.getByRole('button', { name: 'Start with 100 credits' }).click()
@@ -26,7 +26,7 @@ export class Desk {
     await expect(this.page.getByText('Pro plan')).toBeVisible()
   }
 
-  /** Submits what a quick choice fills in, and returns its card. */
+  /** Submits the URL of a quick choice, and returns the task's card. */
   async submit(choice: string, output: 'Subtitles' | 'Video' = 'Subtitles'): Promise<Locator> {
     const before = await this.tasks.count()
     await this.page.getByRole('button', { name: choice, exact: true }).click()
@@ -36,19 +36,19 @@ export class Desk {
     return this.tasks.first()
   }
 
-  /** Asks the card of an extracted video for a translation. */
+  /** Requests a translation on the card of an extracted video. */
   async translate(card: Locator, language: string) {
     await card.getByRole('combobox').selectOption({ label: language })
     await card.getByRole('button', { name: 'Translate for 5 credits' }).click()
   }
 
-  /** Sends a request as the page does, under a key of its own unless one is named. */
+  /** Sends a request like the page, with a new idempotency key by default. */
   async post(path: string, data: object, key: string = randomUUID()) {
     const headers = { 'Idempotency-Key': key }
     return (await this.page.request.post(path, { data, headers })).json()
   }
 
-  /** Sends as many submits at once as it says, and counts what was answered. */
+  /** Sends this many concurrent submits, and counts the answers by message. */
   async submitAtOnce(count: number, url = 'https://youtu.be/two-clocks'): Promise<Record<string, number>> {
     const send = () => this.post('/api/media/submit', { url, outputType: 'subtitle' })
     const counted: Record<string, number> = {}
@@ -58,12 +58,12 @@ export class Desk {
     return counted
   }
 
-  /** What the server says is left. */
+  /** The balance on the server. */
   async credits(): Promise<number> {
     return (await this.post('/api/user/get-user-credits', {})).data.remainingCredits
   }
 
-  /** The server does what it is asked so many times, and the browser does not hear of it. */
+  /** The server handles this many requests, but the browser gets no answer. */
   async loseAnswers(path: string, times: number) {
     const lose = async (route: Route) => {
       await route.fetch()
@@ -72,7 +72,7 @@ export class Desk {
     await this.page.route(`**${path}`, lose, { times })
   }
 
-  /** The server answers the next such request at once, and the page hears of it when what is returned is called. */
+  /** The server answers the next such request at once. The page gets the answer when the returned function is called. */
   async holdAnswer(path: string): Promise<() => Promise<void>> {
     const asked = this.page.waitForRequest(`**${path}`)
     let release = () => {}
@@ -89,7 +89,7 @@ export class Desk {
     }
   }
 
-  /** Goes there with the key Tab, as a user without a mouse does. */
+  /** Moves the focus there with the Tab key. */
   async tabTo(target: Locator) {
     const focused = () => target.evaluate((element) => element === document.activeElement)
     for (let presses = 0; !(await focused()) && presses < 20; presses += 1)
@@ -103,7 +103,7 @@ export class Desk {
 
   async hasBalance(credits: number) {
     await expect(this.balance).toHaveText(String(credits))
-    // The statement tells the same story.
+    // The statement must agree.
     await expect(this.newestEntry.getByRole('cell').last()).toHaveText(String(credits))
   }
 
@@ -111,7 +111,7 @@ export class Desk {
     return this.page.getByTestId('balance')
   }
 
-  /** What a screen reader says when it happens. */
+  /** The text that a screen reader announces. */
   announced(text: string): Locator {
     return this.page.getByRole('status').filter({ hasText: text })
   }
@@ -127,13 +127,13 @@ export class Desk {
 
 export const PANELS = ['Balance', 'Tasks', 'Credits over time', 'Statement']
 
-/** The page is not wider than its window. */
+/** Expects a page without horizontal overflow. */
 export async function fits(page: Page) {
   const overflow = () => document.documentElement.scrollWidth - document.documentElement.clientWidth
   expect(await page.evaluate(overflow)).toBe(0)
 }
 
-/** How many times lighter the one is than the other, as WCAG counts it. */
+/** The contrast ratio of two colours, as WCAG defines it. */
 export async function contrast(page: Page, one: string, other: string): Promise<number> {
   const luminances = await page.evaluate(
     (names) =>

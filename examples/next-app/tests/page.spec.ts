@@ -1,11 +1,11 @@
 import { expect, test } from '@playwright/test'
 import { contrast, Desk, fits, PANELS } from './desk'
 
-/** What the page shows, whatever the server answers, and to whom. */
+/** The page's states: loading, empty, errors, late answers; keyboard, phone and contrast. */
 
 const PLAN = { type: 'free', label: 'Free plan', maxActive: 2, freeTrials: 1, freeTrialsLeft: 0 }
 
-test('what is loading says so', async ({ page }) => {
+test('every panel shows that it is loading', async ({ page }) => {
   const desk = await Desk.signUp(page)
   let release = () => {}
   const released = new Promise<void>((resolve) => (release = resolve))
@@ -26,7 +26,7 @@ test('what is loading says so', async ({ page }) => {
   }
 })
 
-test('what is empty says so', async ({ page }) => {
+test('every panel shows that it is empty', async ({ page }) => {
   const desk = await Desk.signUp(page)
   await expect(page.getByRole('region', { name: 'Tasks' })).toContainText('No tasks yet')
   const nothing = {
@@ -43,7 +43,7 @@ test('what is empty says so', async ({ page }) => {
   await expect(page.getByRole('region', { name: 'Statement' })).toContainText('Nothing was granted')
 })
 
-test('without a server every panel says so, and recovers', async ({ page }) => {
+test('without a server every panel shows an error, and recovers', async ({ page }) => {
   const desk = await Desk.signUp(page)
   await page.route('**/api/**', (route) => route.abort())
   await page.reload()
@@ -60,14 +60,14 @@ test('without a server every panel says so, and recovers', async ({ page }) => {
   await expect(desk.alert('The server')).toHaveCount(0)
 })
 
-test('a page of errors instead of an answer is put in words', async ({ page }) => {
+test('an HTML error page instead of JSON becomes a readable error', async ({ page }) => {
   await page.route('**/api/user/sign-up', (route) => route.fulfill({ status: 500, body: '<h1>Oops</h1>' }))
   await page.goto('/')
   await page.getByRole('button', { name: 'Start with 100 credits' }).click()
   await expect(page.getByRole('alert').filter({ hasText: "can't be read (HTTP 500)" })).toBeVisible()
 })
 
-test('a task of which there is no news says so, and goes on when there is', async ({ page }) => {
+test('a card shows an error while its polls fail, and recovers', async ({ page }) => {
   const desk = await Desk.signUp(page)
   await page.route('**/api/media/status?*', (route) => route.abort())
   const card = await desk.submit('YouTube')
@@ -77,7 +77,7 @@ test('a task of which there is no news says so, and goes on when there is', asyn
   await expect(card.getByRole('alert')).toHaveCount(0)
 })
 
-test('a server that hangs is not waited for', async ({ page }) => {
+test('a request to a server that hangs times out', async ({ page }) => {
   const desk = await Desk.signUp(page)
   await page.evaluate(() => {
     const timeout = AbortSignal.timeout.bind(AbortSignal)
@@ -90,7 +90,7 @@ test('a server that hangs is not waited for', async ({ page }) => {
   await expect(page.getByRole('button', { name: /^Submit for/ })).toBeEnabled()
 })
 
-test('tasks that were read before a submit do not hide it', async ({ page }) => {
+test('a task list from before a submit does not hide the new task', async ({ page }) => {
   const desk = await Desk.signUp(page)
   const release = await desk.holdAnswer('/api/media/history')
   await page.reload()
@@ -100,11 +100,11 @@ test('tasks that were read before a submit do not hide it', async ({ page }) => 
   await expect(desk.tasks).toHaveCount(1)
 })
 
-test('a balance that was read before a submit is not shown after it', async ({ page }) => {
+test('a balance from before a submit does not replace a newer one', async ({ page }) => {
   const desk = await Desk.signUp(page)
   const release = await desk.holdAnswer('/api/user/get-user-credits')
   await page.reload()
-  // No news of it comes after this.
+  // The balance is not requested again after this.
   await expect(await desk.submit('One that hangs')).toContainText('40 %')
   await desk.hasBalance(90)
   await release()
@@ -112,7 +112,7 @@ test('a balance that was read before a submit is not shown after it', async ({ p
   expect(await desk.balance.textContent()).toBe('90')
 })
 
-test('the keyboard is enough, on a phone in the dark too', async ({ browser, baseURL }, testInfo) => {
+test('the page works by keyboard alone, on a phone in dark mode', async ({ browser, baseURL }, testInfo) => {
   const viewport = { width: 375, height: 812 }
   const page = await browser.newPage({ baseURL, viewport, colorScheme: 'dark' })
   await page.goto('/')
@@ -135,7 +135,7 @@ test('the keyboard is enough, on a phone in the dark too', async ({ browser, bas
   await page.keyboard.type('French')
   await desk.tabTo(card.getByRole('button', { name: /^Translate/ }))
   await page.keyboard.press('Enter')
-  // The button is gone meanwhile; who pressed it stays where it was.
+  // The button is gone; the focus stays on the card.
   await expect(card).toBeFocused()
   await expect(card).toContainText('Completed')
   await expect(card).toBeFocused()
@@ -148,7 +148,7 @@ test('the keyboard is enough, on a phone in the dark too', async ({ browser, bas
   await page.close()
 })
 
-test('a form that is not filled in says what is missing', async ({ page }, testInfo) => {
+test('an empty form shows an error at its input', async ({ page }, testInfo) => {
   const desk = await Desk.signUp(page)
   await page.getByRole('button', { name: /^Submit for/ }).click()
   await expect(desk.alert('YouTube or TikTok')).toBeVisible()
@@ -164,7 +164,7 @@ test('a form that is not filled in says what is missing', async ({ page }, testI
 })
 
 for (const colorScheme of ['light', 'dark'] as const) {
-  test(`what burns down can be seen (${colorScheme})`, async ({ page }) => {
+  test(`the colours of grants have enough contrast (${colorScheme})`, async ({ page }) => {
     await page.emulateMedia({ colorScheme })
     await page.goto('/')
     for (const grant of ['--grant-1', '--grant-2', '--grant-3']) {

@@ -9,7 +9,7 @@ const PICTURES = [
 
 for (const { name, ...use } of PICTURES) {
   test.describe(() => {
-    // Without transitions, so that a bar is where its number says.
+    // No transitions, so that the bars match their numbers.
     test.use({ ...use, contextOptions: { reducedMotion: 'reduce' } })
 
     test(`a picture of the page (${name})`, async ({ page }) => {
@@ -20,14 +20,14 @@ for (const { name, ...use } of PICTURES) {
       await expect(first).toContainText('Completed')
       await expect(await desk.submit('One that fails', 'Video')).toContainText('15 credits refunded')
 
-      // The page hears no more of the third one when it is halfway.
+      // The page gets no updates of the third task after 40 %.
       await page.route('**/api/media/status?*', async (route) => {
         const response = await route.fetch()
         if ((await response.json()).data.progress <= 40) await route.fulfill({ response })
       })
       await expect(await desk.submit('TikTok')).toContainText('40 %')
       await desk.hasBalance(75)
-      // Where it lights up nothing.
+      // Away from elements with a hover style.
       await page.mouse.move(0, 0)
       await page.screenshot({ path: path.join(process.env.PICTURES!, `next-app-${name}.png`) })
     })

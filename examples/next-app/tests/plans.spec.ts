@@ -1,12 +1,12 @@
 import { expect, test } from '@playwright/test'
 import { Desk } from './desk'
 
-/** What a plan allows is counted where a task is created, so it holds for requests that come at once. */
+/** The transaction that creates a task checks the plan's limits, so they hold for concurrent requests. */
 
 const TOO_MANY = '2 of your tasks are at work, and your plan allows 2 at once. Please wait for one of them'
 const REFUSALS = ['Insufficient credits. Required: 10, Available: 0', 'Your free trial is used up', TOO_MANY]
 
-test('of ten submits at once the free plan takes two, and another plan all that are paid', async ({
+test('of ten concurrent submits the free plan accepts two, and the Pro plan has no limit', async ({
   page,
 }) => {
   const desk = await Desk.signUp(page)
@@ -23,7 +23,7 @@ test('of ten submits at once the free plan takes two, and another plan all that 
   await desk.hasBalance(70)
 })
 
-test('who runs out of credits has one free trial, which comes back if it fails', async ({ page }) => {
+test('a user without credits has one free trial, which is returned if the task fails', async ({ page }) => {
   const desk = await Desk.signUpForPro(page)
   expect(await desk.submitAtOnce(10)).toEqual({ ok: 10 })
   await desk.post('/api/user/plan', { plan: 'free' })
@@ -32,7 +32,7 @@ test('who runs out of credits has one free trial, which comes back if it fails',
   const trialLeft = page.getByText('1 free trial left')
   await expect(trialLeft).toBeVisible()
 
-  // Ten see the trial that is left; those that come later see that it is not.
+  // One uses the trial. The others are refused, by the early check or by the transaction.
   const { ok, ...refused } = await desk.submitAtOnce(10, 'https://youtu.be/fail')
   expect({ ok, refused: Object.keys(refused).filter((message) => !REFUSALS.includes(message)) }).toEqual({
     ok: 1,
@@ -40,11 +40,11 @@ test('who runs out of credits has one free trial, which comes back if it fails',
   })
   await page.reload()
   await expect(desk.tasks.first()).toContainText('The provider could not read the video')
-  // Anew: what the page knows of trials may have been read before the failure, and the tasks after it.
+  // Reload again: the page may have read the trials before the failure, and the tasks after it.
   await page.reload()
   await expect(trialLeft).toBeVisible()
 
-  // Its answer is lost, so the page sends it again, when no trial is left.
+  // The answer is lost, so the page sends the request again; by then no trial is left.
   await desk.loseAnswers('/api/media/submit', 1)
   await page.getByRole('button', { name: 'YouTube', exact: true }).click()
   await page.getByRole('button', { name: 'Submit for free, as a trial' }).click()

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { expect, test } from '@playwright/test'
 import { Desk } from './desk'
 
-/** A request that is sent again, because its answer was lost, is charged once. */
+/** A request that is sent again after a lost answer is charged once. */
 
 const SUBMIT = '/api/media/submit'
 const TRANSLATE = '/api/media/translate'
@@ -17,7 +17,7 @@ for (const lost of [1, 3]) {
     await page.getByRole('button', { name: 'YouTube', exact: true }).click()
     await page.getByRole('button', { name: /^Submit for/ }).click()
     if (lost === 3) {
-      // By then the page has given up. The next click is about the same submit.
+      // The page has stopped its retries. The next click sends the same submit.
       await expect(desk.alert('The server does not answer')).toBeVisible()
       await expect(desk.tasks).toHaveCount(0)
       await page.getByRole('button', { name: /^Submit for/ }).click()
@@ -42,7 +42,7 @@ test('a translation whose answers are lost is charged once', async ({ page }) =>
   await desk.hasBalance(85)
 })
 
-test('a submit that is repeated gets its task, though nothing is left', async ({ page }) => {
+test('a repeated submit returns its task, even if the balance is 0', async ({ page }) => {
   const desk = await Desk.signUpForPro(page)
   const key = randomUUID()
   const first = await desk.post(SUBMIT, VIDEO, key)
@@ -53,7 +53,7 @@ test('a submit that is repeated gets its task, though nothing is left', async ({
   expect(again.data.id).toBe(first.data.id)
 })
 
-test('a key is good for one submit alone', async ({ page }) => {
+test('an idempotency key is valid for one submit only', async ({ page }) => {
   const desk = await Desk.signUp(page)
   const key = randomUUID()
   await desk.post(SUBMIT, VIDEO, key)
@@ -65,7 +65,9 @@ test('a key is good for one submit alone', async ({ page }) => {
   expect(await desk.credits()).toBe(90)
 })
 
-test('a translation is charged once, however often and whenever it is sent', async ({ page }) => {
+test('a translation is charged once, even if it is sent at once, later, or without credits', async ({
+  page,
+}) => {
   const desk = await Desk.signUpForPro(page)
   const card = await desk.submit('YouTube')
   await expect(card).toContainText('Extracted')

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { expect, test, type Locator, type Page } from '@playwright/test'
 import { fits } from './desk'
 
-/** The pages that every generation of the app has. Here they may stand in a media app, or in a stock one. */
+/** The pages that the media app and the stock app share. These tests run against either. */
 
 async function signUp(page: Page) {
   await page.goto('/activity/ai-tasks')
@@ -10,7 +10,7 @@ async function signUp(page: Page) {
   await expect(balance(page)).toHaveText('100')
 }
 
-/** Has something generated, by the form. Returns its row. */
+/** Submits the form, and returns the new task's row. */
 async function generate(page: Page, prompt: string, what: string): Promise<Locator> {
   await page.getByLabel('Prompt').fill(prompt)
   await page.getByLabel('What to make').selectOption({ label: what })
@@ -18,7 +18,7 @@ async function generate(page: Page, prompt: string, what: string): Promise<Locat
   return rows(page).filter({ hasText: prompt })
 }
 
-/** Sends so many at once, and counts what was answered. */
+/** Sends this many concurrent requests, and counts the answers by message. */
 async function generateAtOnce(page: Page, count: number, mediaType: string) {
   const counted: Record<string, number> = {}
   const send = async () => {
@@ -39,7 +39,7 @@ const goTo = (page: Page, list: string) =>
     .getByRole('link', { name: list, exact: true })
     .click()
 
-test('a generation is charged, and one that fails gives its credits back', async ({ page }) => {
+test('a generation is charged, and a failed or refused one is refunded', async ({ page }) => {
   await signUp(page)
   const done = await generate(page, 'A tide that comes in', 'Clip, 20 credits')
   await expect(balance(page)).toHaveText('80')
@@ -62,7 +62,7 @@ test('a generation is charged, and one that fails gives its credits back', async
   await fits(page)
 })
 
-test('of ten generations at once, with credits for five, five are accepted', async ({ page }) => {
+test('of ten concurrent generations, with credits for five, five are accepted', async ({ page }) => {
   await signUp(page)
   const short = 'Insufficient credits. Required: 20, Available: 0'
   expect(await generateAtOnce(page, 10, 'video')).toEqual({ ok: 5, [short]: 5 })
@@ -72,7 +72,7 @@ test('of ten generations at once, with credits for five, five are accepted', asy
   await expect(page.getByRole('alert').filter({ hasText: 'Required: 5, Available: 0' })).toBeVisible()
 })
 
-test('lists go on on their second page, and those of all users say whose rows they are', async ({ page }) => {
+test('lists have pages, and lists of all users show the user of each row', async ({ page }) => {
   await signUp(page)
   expect(await generateAtOnce(page, 20, 'image')).toEqual({ ok: 20 })
   await goTo(page, 'Credits')

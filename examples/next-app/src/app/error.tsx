@@ -1,6 +1,6 @@
 'use client'
 
-/** What the page shows if it can't be made, for example because the database has no tables yet. */
+/** The error page, for example if the database has no tables yet. */
 export default function PageError({ reset }: { reset: () => void }) {
   return (
     <main className="welcome">

@@ -6,8 +6,8 @@ import { getSignedInUser } from '@/shared/models/user'
 
 export default async function Page() {
   const user = await getSignedInUser()
-  // Asked at each request, as cookies are: one build is both.
+  // Checked at each request, so one build serves both apps.
   if (isStock()) redirect('/activity/ai-tasks')
-  // The key makes a page of another user a new one.
+  // The key resets the page's state for another user.
   return user ? <Dashboard key={user.id} userName={user.name} /> : <SignUp />
 }

@@ -1,11 +1,11 @@
 import { AITaskStatus } from '@/shared/models/ai_task'
 
 /**
- * A STAND-IN for the provider that generates: it needs no network. What becomes of a job, its id says, so that any
- * server can ask for it. A prompt with `fail` in it fails, and one with `refuse` in it is not even begun.
+ * A STAND-IN for the provider that generates media. It needs no network. The job's id encodes its outcome, so any
+ * server can query it. A prompt with `fail` in it fails; one with `refuse` in it is refused.
  */
 
-/** What its tasks have in the column `provider`. A database may have tasks of others, which it knows nothing of. */
+/** Its name in the column `provider`. A database may also have tasks of other providers. */
 export const PROVIDER = 'stand-in'
 
 const STEP_MS = Number(process.env.PROVIDER_STEP_MS ?? 900)

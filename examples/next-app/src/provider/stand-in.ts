@@ -1,8 +1,8 @@
 import type { Language } from '@/shared/lib/catalog'
 
 /**
- * A STAND-IN for the provider that downloads videos and translates: it needs no network, and fails when it is
- * told to. In a real app, its three functions call the provider's API. Nothing here knows about credits.
+ * A STAND-IN for the provider that downloads videos and translates. It needs no network, and fails on request. In a
+ * real app the three functions call the provider's API. This module has no knowledge of credits.
  */
 
 const STEP_MS = Number(process.env.PROVIDER_STEP_MS ?? 900)
@@ -38,9 +38,9 @@ export function describeVideo(url: string) {
   }
 }
 
-/** Works on a video, a step at a time. At the last one it has the subtitles. */
+/** Runs one step of the extraction. The last step returns the subtitles. */
 export async function extractStep(url: string, progress: number): Promise<string> {
-  // As if the server that works on it were gone: the task stays as it is until it is found stuck.
+  // Simulates a dead worker: the task does not change until it is failed as stuck.
   if (hanging(url) && progress === 40) return new Promise(() => {})
   await pause()
   if (failing(url) && progress === 70) throw new Error('The provider could not read the video')
@@ -56,7 +56,7 @@ export async function translate(language: Language): Promise<string> {
 
 const pause = () => new Promise((resolve) => setTimeout(resolve, STEP_MS))
 
-/** In the format SRT. */
+/** In SRT format. */
 function subtitles(lines: string[]): string {
   const time = (seconds: number) => `00:00:${String(seconds).padStart(2, '0')},000`
   return lines.map((line, at) => `${at + 1}\n${time(at * 3)} --> ${time(at * 3 + 3)}\n${line}\n`).join('\n')

@@ -10,7 +10,7 @@ const PAGES = {
   '/admin/credits': 'All credits',
 }
 
-/** Around the pages that every generation of the app has. */
+/** The layout of the pages that the media app and the stock app share. */
 export default function Layout({ children }: { children: ReactNode }) {
   const pages = isStock() ? PAGES : { '/': 'Subtitle desk', ...PAGES }
   return (

@@ -1,9 +1,9 @@
 import { boolean, index, int, longtext, mysqlTable, text, timestamp, varchar } from 'drizzle-orm/mysql-core'
 import { ofMediaApps } from '../database'
 
-/** The tables of the app on MySQL. Times are UTC, in whole seconds. */
+/** The app's tables on MySQL. Times are UTC, in whole seconds. */
 
-/** What an index is on, as long as older servers take it. */
+/** A column with an index, at the largest length that older servers can index. */
 const key = (name: string) => varchar(name, { length: 191 })
 const word = (name: string) => varchar(name, { length: 50 })
 const time = (name: string) => timestamp(name)
@@ -96,7 +96,7 @@ export const mediaTasks = table(
     videoUrlInternal: text('video_url_internal'),
     expiresAt: time('expires_at'),
     outputType: word('output_type'),
-    // The one column that media-credits needs and an older app may lack.
+    // The only column that media-credits needs and an older app may lack.
     creditId: key('credit_id'),
     isFreeTrial: boolean('is_free_trial').default(false),
     createdAt: time('created_at').notNull().defaultNow(),

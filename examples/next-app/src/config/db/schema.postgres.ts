@@ -1,14 +1,14 @@
 import { boolean, index, integer, pgSchema, pgTable, text, timestamp } from 'drizzle-orm/pg-core'
 import { database, ofMediaApps } from '../database'
 
-/** The tables of the app on PostgreSQL. Times are timestamps without time zone, in UTC. */
+/** The app's tables on PostgreSQL. Times are timestamps without time zone, in UTC. */
 
 const { schema: name } = database()
 
-/** Exported for Drizzle Kit. `public` is there always, and has no name in Drizzle. */
+/** Exported for Drizzle Kit. Drizzle does not name `public`, which always exists. */
 export const schema = name === 'public' ? undefined : pgSchema(name)
 
-// Named in each statement, because a pooler may not let a connection keep a search_path.
+// Each statement names the schema: a pooler may not keep a connection's search_path.
 const table = (schema?.table ?? pgTable) as typeof pgTable
 const time = (name: string) => timestamp(name)
 const userId = () =>
@@ -98,7 +98,7 @@ export const mediaTasks = table(
     videoUrlInternal: text('video_url_internal'),
     expiresAt: time('expires_at'),
     outputType: text('output_type'),
-    // The one column that media-credits needs and an older app may lack.
+    // The only column that media-credits needs and an older app may lack.
     creditId: text('credit_id'),
     isFreeTrial: boolean('is_free_trial').default(false),
     createdAt: time('created_at').notNull().defaultNow(),

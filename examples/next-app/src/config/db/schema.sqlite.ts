@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { ofMediaApps } from '../database'
 
-/** The tables of the app on SQLite. Times are epoch milliseconds. */
+/** The app's tables on SQLite. Times are epoch milliseconds. */
 
 const time = (name: string) => integer(name, { mode: 'timestamp_ms' })
 const now = sql`(cast((julianday('now') - 2440587.5)*86400000 as integer))`
@@ -89,7 +89,7 @@ export const mediaTasks = sqliteTable(
     videoUrlInternal: text('video_url_internal'),
     expiresAt: time('expires_at'),
     outputType: text('output_type'),
-    // The one column that media-credits needs and an older app may lack.
+    // The only column that media-credits needs and an older app may lack.
     creditId: text('credit_id'),
     isFreeTrial: integer('is_free_trial', { mode: 'boolean' }).default(false),
     createdAt: time('created_at').notNull().default(now),

@@ -15,7 +15,7 @@ import type { Entry } from '@/shared/services/statement'
 
 const DAY_MS = 86_400_000
 
-/** The balance after each entry, from before the first one up to now. It changes in steps. */
+/** A step chart of the balance: before the first entry, after each entry, and now. */
 export function BalanceChart({ entries }: { entries: Entry[] }) {
   const first = entries[0]
   const last = entries.at(-1)

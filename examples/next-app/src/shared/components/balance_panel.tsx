@@ -1,7 +1,7 @@
 import { dateOf, untilThen } from '@/shared/lib/format'
 import type { Balance } from '@/shared/services/balance'
 
-/** What can be spent, and the grants that it comes from. They burn down from left to right. */
+/** The balance and its grants, in draw order from left to right. */
 export function BalancePanel({ balance: { remainingCredits, grants, nextExpiry } }: { balance: Balance }) {
   const granted = grants.reduce((sum, grant) => sum + grant.granted, 0)
   return (

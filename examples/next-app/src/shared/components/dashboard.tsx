@@ -17,13 +17,13 @@ import { SubmitForm } from './submit_form'
 import { TaskCard } from './task_card'
 import { TasksPanel } from './tasks_panel'
 
-// It measures itself, which only a browser can.
+// The chart measures its size, so it renders only in a browser.
 const BalanceChart = dynamic(() => import('./balance_chart').then((module) => module.BalanceChart), {
   ssr: false,
   loading: () => <div className="skeleton chart" />,
 })
 
-/** So many entries of the statement are shown at first, and more at each request. */
+/** The number of statement entries at first, and of those that each click adds. */
 const ENTRIES = 20
 
 export function Dashboard({ userName }: { userName: string }) {
@@ -37,14 +37,14 @@ export function Dashboard({ userName }: { userName: string }) {
   const { reload: reloadStatement } = statement
   const { add: addTasks } = tasks
 
-  /** A task is new, or not what it was. */
+  /** Handles a new or changed task. */
   const onTask = useCallback(
     (task: TaskView) => {
       addTasks([task])
       const refund = refundOf(task)
       const outcome = refund ? `${statusOf(task)}, ${refund.credits} credits refunded` : statusOf(task)
       setAnnouncement(`${nameOf(task)}: ${outcome}`)
-      // Credits move when a step begins, and when it ends.
+      // The balance changes when a step starts or ends.
       if (task.progress === 0 || !isActive(task.status)) {
         void reloadBalance()
         void reloadStatement()

@@ -2,10 +2,10 @@ import Link from 'next/link'
 import type { ReactNode } from 'react'
 import { addressOf, type Search } from '@/shared/lib/search'
 
-/** What each column shows of a row, by its title. */
+/** The columns: each title, with the content of its cell for a row. */
 export type Columns<Row> = Record<string, (row: Row) => ReactNode>
 
-/** A page of rows, with tabs above it and the way to the other pages below. */
+/** A page of rows, with tabs above and a pager below. */
 export function ListTable<Row extends { id: string }>({
   title,
   columns,
@@ -18,11 +18,11 @@ export function ListTable<Row extends { id: string }>({
   title: string
   columns: Columns<Row>
   rows: Row[]
-  /** On all pages. */
+  /** The number of rows on all pages. */
   total: number
   search: Search
   limit: string
-  /** What else the page can be asked for, by its name. */
+  /** The search of each tab, by its name. */
   tabs: Record<string, Search>
 }) {
   const titles = Object.keys(columns)

@@ -6,7 +6,7 @@ interface Answer<Data> {
   reload: () => Promise<void>
 }
 
-/** A part of the page that shows what a route answered: not yet, not at all, or what it is. */
+/** A section of the page that shows a route's answer: loading, an error, or the data. */
 export function Panel<Data>({
   title,
   area,
@@ -14,7 +14,7 @@ export function Panel<Data>({
   children,
 }: {
   title: string
-  /** Where it is on a wide screen. */
+  /** Its place on a wide screen. */
   area: 'balance' | 'tasks' | 'chart' | 'statement'
   answer: Answer<Data>
   children: (data: Data) => ReactNode
@@ -23,7 +23,7 @@ export function Panel<Data>({
   const panel = useRef<HTMLElement>(null)
 
   function tryAgain() {
-    // The button is gone when that works, and the focus with it.
+    // Keep the focus: on success the button disappears.
     panel.current?.focus({ preventScroll: true })
     void reload()
   }

@@ -2,7 +2,7 @@ import { useState } from 'react'
 import { messageOf, post } from '@/shared/lib/api'
 import type { Plan } from '@/shared/services/plan'
 
-/** What the plan allows, and the way to one without limits. */
+/** The plan's limits, and a button that changes to the plan without limits. */
 export function PlanLine({ plan, onPlan }: { plan: Plan; onPlan: () => void }) {
   const [error, setError] = useState<string>()
   const { label, maxActive, freeTrialsLeft: trials } = plan

@@ -4,7 +4,7 @@ import { useRouter } from 'next/navigation'
 import { useState, useTransition } from 'react'
 import { messageOf, post } from '@/shared/lib/api'
 
-/** The page of a visitor who has no account yet. */
+/** The page of a visitor without an account. */
 export function SignUp() {
   return (
     <main className="welcome">

@@ -4,7 +4,7 @@ import { useRef } from 'react'
 import { dateOf, describe, signed, timeOf } from '@/shared/lib/format'
 import type { Statement } from '@/shared/services/statement'
 
-/** The newest entry is on top, where it is looked for. */
+/** The statement, with the newest entry on top. */
 export function StatementTable({
   entries,
   hasEarlier,
@@ -16,7 +16,7 @@ export function StatementTable({
   if (!entries.length) return <p className="empty">Nothing was granted or charged yet.</p>
 
   function showEarlier() {
-    // The button may be gone in a moment, and the focus with it.
+    // Keep the focus: the button may disappear.
     scrollable.current?.focus({ preventScroll: true })
     onEarlier()
   }

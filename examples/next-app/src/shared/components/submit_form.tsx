@@ -19,7 +19,7 @@ export function SubmitForm({
   onTask,
   onPlan,
 }: {
-  /** Not there yet, or not at all: then the form works as well. */
+  /** Missing while it loads, or after an error. The form works without it. */
   balance: PlanBalance | undefined
   onTask: (task: TaskView) => void
   onPlan: () => void

@@ -13,7 +13,7 @@ import { lengthOf } from '@/shared/lib/format'
 import { nameOf, refundOf, statusOf } from '@/shared/lib/tasks'
 import type { TaskView } from '@/shared/services/task_view'
 
-/** After so many questions without an answer the card says so. */
+/** The number of failed requests after which the card shows an error. */
 const UNANSWERED = 3
 
 export function TaskCard({ task, onTask }: { task: TaskView; onTask: (task: TaskView) => void }) {
@@ -32,7 +32,7 @@ export function TaskCard({ task, onTask }: { task: TaskView; onTask: (task: Task
   ]
 
   function onCharged(charged: TaskView) {
-    // The button that was pressed is gone as long as the work lasts, and the focus with it.
+    // Keep the focus: the button disappears while the task is active.
     card.current?.focus({ preventScroll: true })
     onTask(charged)
   }
@@ -70,7 +70,7 @@ export function TaskCard({ task, onTask }: { task: TaskView; onTask: (task: Task
   )
 }
 
-/** Asks how the task is getting on, as long as it is. Returns what is wrong if that can't be found out. */
+/** Polls the status of a task while it is active. Returns an error message while the requests fail. */
 function usePolling({ id, status, updatedAt }: TaskView, onTask: (task: TaskView) => void) {
   const [problem, setProblem] = useState<string>()
   useEffect(() => {
@@ -91,7 +91,7 @@ function usePolling({ id, status, updatedAt }: TaskView, onTask: (task: TaskView
       }
       askLater()
     }
-    // One question at a time, however slow the server is.
+    // One request at a time: the next one waits for the answer.
     const askLater = () => {
       if (!stopped) timer = setTimeout(() => void ask(), POLL_MS)
     }

@@ -4,7 +4,7 @@ import { useRouter } from 'next/navigation'
 import { useEffect, useState } from 'react'
 import { messageOf, POLL_MS, post } from '@/shared/lib/api'
 
-/** Has the server ask the provider for tasks that are under way, and shows what became of them. */
+/** Polls the provider, through the server, for active tasks, and refreshes the page. */
 export function WatchTasks({ ids }: { ids: string[] }) {
   const router = useRouter()
   const [problem, setProblem] = useState<string>()

@@ -1,17 +1,17 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
 
-/** How the page talks to the routes. */
+/** The client of the app's routes. */
 
-/** No answer came, or one that is not the app's, such as a proxy's page. The request may have been done. */
+/** No answer, or one that is not the app's, such as a proxy's page. The server may have handled the request. */
 export class Unanswered extends Error {}
 
-/** A server that hangs is not waited for any longer than this. */
+/** The timeout of a request. */
 const TIMEOUT_MS = 20_000
 
-/** How often the page asks for what is under way. */
+/** The pause between two polls of active tasks. */
 export const POLL_MS = 700
 
-/** Resolves to the answer's `data`, and rejects with its `message`. */
+/** Resolves to the answer's `data`, or rejects with its `message`. */
 export async function call<Data>(method: 'GET' | 'POST', path: string, init?: RequestInit): Promise<Data> {
   const signal = AbortSignal.timeout(TIMEOUT_MS)
   const unanswered = (cause: unknown) => {
@@ -35,9 +35,9 @@ export function post<Data>(path: string, body: object = {}, headers: Record<stri
 }
 
 /**
- * Posts what is charged once, however often it is sent: what got no answer is sent again with the same key, by
- * itself and, if that is in vain, by the user's next click. The key is a new one after a success, or for
- * another body. A refusal has written nothing, so its key is still good.
+ * Posts a request that is charged once, even if it is sent again. Without an answer it retries with the same idempotency
+ * key; after the last retry the user's next click uses that key too. A success, or another body, starts a new key.
+ * A refused request writes nothing, so its key stays valid.
  */
 export function usePostOnce<Data>(path: string) {
   const attempt = useRef<{ body: string; key: string }>(undefined)
@@ -61,7 +61,7 @@ export function usePostOnce<Data>(path: string) {
   )
 }
 
-/** `crypto.randomUUID` is there on https and localhost only; a phone may try this out on another address. */
+/** `crypto.randomUUID` exists only on https and localhost; a phone may open the app by another address. */
 function randomUuid(): string {
   const hex = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) =>
     byte.toString(16).padStart(2, '0'),
@@ -70,8 +70,8 @@ function randomUuid(): string {
 }
 
 /**
- * What a route answers, asked for at the start and whenever `reload` is called. Answers may overtake one another: one
- * to an earlier question than that of the last is ignored. `merge` adds an answer to what the page knew before.
+ * A route's answer, requested at the start and by `reload`. Answers may come out of order: one to an older request than
+ * that of the last answer is ignored. `merge` adds an answer to the known data.
  */
 export function useAnswer<Data>(
   method: 'GET' | 'POST',

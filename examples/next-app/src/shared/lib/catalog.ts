@@ -1,6 +1,6 @@
-/** What can be bought, and for how much: the page shows these numbers, the routes charge them. */
+/** Products and prices: the page shows them, the routes charge them. */
 
-/** What a new user gets: one grant each. Without days it never expires. */
+/** The grants of a new user. One without `validDays` never expires. */
 export const WELCOME = [
   { credits: 60, description: 'Welcome credits', validDays: 7 },
   { credits: 30, description: 'Monthly credits', validDays: 30 },
@@ -17,7 +17,7 @@ export type OutputType = keyof typeof OUTPUTS
 export const isOutputType = (value: unknown): value is OutputType =>
   typeof value === 'string' && Object.hasOwn(OUTPUTS, value)
 
-/** What is generated: every generation of the app has this. */
+/** Kinds of generated media, in the media app and the stock app. */
 export const MEDIA_TYPES = {
   image: { label: 'Picture', credits: 5, scene: 'text-to-image', model: 'stand-in/still' },
   music: { label: 'Music', credits: 10, scene: 'text-to-music', model: 'stand-in/tune' },
@@ -29,7 +29,7 @@ export type MediaType = keyof typeof MEDIA_TYPES
 export const isMediaType = (value: unknown): value is MediaType =>
   typeof value === 'string' && Object.hasOwn(MEDIA_TYPES, value)
 
-/** Lists of AI tasks are asked for all, or for those of one type. */
+/** The tabs of a list of AI tasks. */
 export const MEDIA_TYPE_TABS = {
   All: {},
   Pictures: { type: 'image' },
@@ -37,7 +37,7 @@ export const MEDIA_TYPE_TABS = {
   Clips: { type: 'video' },
 }
 
-/** What a plan allows; `null` is no limit. A user who runs out of credits has so many free trials in all. */
+/** The plans and their limits; `null` is no limit. `freeTrials` is the total of a user without enough credits. */
 export const PLANS = {
   free: { label: 'Free plan', maxActive: 2, freeTrials: 1 },
   pro: { label: 'Pro plan', maxActive: null, freeTrials: 0 },
@@ -52,7 +52,7 @@ export const TRANSLATION_CREDITS = 5
 
 export const LANGUAGES = { de: 'German', es: 'Spanish', fr: 'French', xx: 'Klingon' } as const
 
-/** The stand-in for the provider fails in this one. */
+/** The simulated provider fails for this language. */
 export const FAILING_LANGUAGE: Language = 'xx'
 
 export type Language = keyof typeof LANGUAGES
@@ -62,12 +62,12 @@ export const isLanguage = (value: unknown): value is Language =>
 
 const ACTIVE = ['pending', 'downloading', 'processing', 'translating']
 
-/** Whether a worker should be at work on a task in this state. */
+/** Whether a task with this status is unfinished. */
 export const isActive = (status: string) => ACTIVE.includes(status)
 
 export const URL_WANTED = 'Please enter the URL of a YouTube or TikTok video'
 
-/** The platform that a video's URL belongs to. */
+/** The platform of a video's URL. */
 export function platformOf(url: unknown): 'youtube' | 'tiktok' | undefined {
   if (typeof url !== 'string' || !URL.canParse(url)) return undefined
   const { protocol, hostname } = new URL(url)

@@ -1,6 +1,6 @@
 import type { Entry } from '@/shared/services/statement'
 
-/** Times and numbers in the words of the page. They are made in the browser, in its own time zone. */
+/** Formats times and numbers for the page, in the browser and its time zone. */
 
 export const dateOf = (time: number) =>
   new Date(time).toLocaleDateString('en', { day: 'numeric', month: 'short' })
@@ -13,17 +13,17 @@ export const timeOf = (time: number) =>
     hour12: false,
   })
 
-/** `7 days`, `3 hours`: until then. */
+/** The time until then: `7 days`, `3 hours`. */
 export function untilThen(time: number): string {
   const hours = Math.max(0, (time - Date.now()) / 3_600_000)
   const [count, unit] = hours < 48 ? [Math.ceil(hours), 'hour'] : [Math.round(hours / 24), 'day']
   return `${count} ${unit}${count === 1 ? '' : 's'}`
 }
 
-/** `+10` or `−10`, with a real minus sign. */
+/** `+10` or `−10`, with a minus sign (U+2212). */
 export const signed = (credits: number) => (credits < 0 ? `−${-credits}` : `+${credits}`)
 
-/** `3:14` */
+/** Minutes and seconds: `3:14`. */
 export const lengthOf = (seconds: number) =>
   `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, '0')}`
 

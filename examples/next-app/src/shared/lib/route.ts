@@ -1,9 +1,9 @@
 import { MediaCreditsError } from '@/shared/models/media_task'
 import { getSignedInUser, type User } from '@/shared/models/user'
 
-/** Answers as the app gives them: `{ code: 0, message: 'ok', data }` or `{ code: -1, message }`. */
+/** Routes that answer in the app's format: `{ code: 0, message: 'ok', data }` or `{ code: -1, message }`. */
 
-/** Says no, in words that the user may read. */
+/** A refusal whose message the user sees. */
 export class Refusal extends Error {}
 
 /** A route for all visitors. */
@@ -17,7 +17,7 @@ export function route(work: (request: Request) => Promise<unknown>) {
   }
 }
 
-/** A route for the user who is signed in. */
+/** A route that requires a signed-in user. */
 export function userRoute(work: (user: User, request: Request) => Promise<unknown>) {
   return route(async (request) => {
     const user = await getSignedInUser()
@@ -41,7 +41,7 @@ function refusalOf(error: unknown): string {
     if (error.code === 'TOO_MANY_ACTIVE_TASKS') return tooManyOf(error.active, error.maxActive)
     if (error.code === 'FREE_TRIAL_USED_UP') return 'Your free trial is used up'
     if (error.code === 'TASK_STATE_CONFLICT') return `The task is ${error.status}`
-    // The key that the request came with is taken.
+    // Another request has used this idempotency key.
     if (error.code === 'IDEMPOTENCY_CONFLICT' || error.code === 'CREDIT_EXISTS') return ANOTHER_REQUEST
     if (error.retryable) return 'The database is busy. Please try again'
   }
@@ -51,14 +51,14 @@ function refusalOf(error: unknown): string {
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
-/** The browser chooses the key. A request that is sent again, because its answer was lost, charges once. */
+/** The idempotency key, chosen by the browser: a request that is sent again charges once. */
 export function keyOf(request: Request): string {
   const key = request.headers.get('Idempotency-Key') ?? crypto.randomUUID()
   if (!UUID.test(key)) throw new Refusal('The Idempotency-Key must be a UUID')
   return key
 }
 
-/** The request's JSON, of which nothing is known yet. */
+/** The request's JSON body, not validated. */
 export async function bodyOf(request: Request): Promise<Record<string, unknown>> {
   const body: unknown = await request.json().catch(() => undefined)
   if (typeof body !== 'object' || body === null) throw new Refusal('The request has no JSON body')

@@ -2,7 +2,7 @@ import { signed } from './format'
 import type { AITask } from '@/shared/models/ai_task'
 import type { Credit } from '@/shared/models/credit'
 
-/** What lists show of rows. They are made on the server, whose time zone is no user's, so times are UTC. */
+/** The columns of lists. The server renders them without a user's time zone, so times are UTC. */
 
 export const utc = (time: Date | null) => (time ? time.toISOString().slice(0, 16).replace('T', ' ') : '–')
 
@@ -25,7 +25,7 @@ export const AI_TASK_COLUMNS = {
   'Made (UTC)': ({ createdAt }: AITask) => utc(createdAt),
 }
 
-/** Both columns hold JSON. What an older version of the app wrote there has other keys. */
+/** Both columns hold JSON. Rows of an older version of the app have other keys. */
 function resultOf({ taskInfo, taskResult }: AITask): string {
   const { errorMessage } = Object(JSON.parse(taskInfo || '{}'))
   const { text } = Object(JSON.parse(taskResult || '{}'))

@@ -1,4 +1,4 @@
-/** What a page is asked for in its address: text, which goes to the models as it is. */
+/** A page's query parameters. Their text goes to the models unchanged. */
 export interface Search {
   page?: string
   pageSize?: string
@@ -6,7 +6,7 @@ export interface Search {
   status?: string
 }
 
-/** The same page, asked for in another way. */
+/** The address of the same page with these query parameters. */
 export function addressOf(search: Search): string {
   const parts = Object.entries(search).filter(([, value]) => value)
   return `?${new URLSearchParams(parts)}`

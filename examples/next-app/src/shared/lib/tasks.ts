@@ -1,6 +1,6 @@
 import type { TaskView } from '@/shared/services/task_view'
 
-/** Tasks in the words of the page. */
+/** Labels and lists of tasks for the page. */
 
 const STATUS_LABELS: Record<string, string> = {
   pending: 'Waiting',
@@ -13,16 +13,16 @@ const STATUS_LABELS: Record<string, string> = {
 
 export const statusOf = ({ status }: TaskView) => STATUS_LABELS[status] ?? status
 
-/** A video has a title when the provider has looked at it. */
+/** The video's title, or its URL until the provider returns the title. */
 export const nameOf = ({ title, videoUrl }: TaskView) => title ?? videoUrl.replace(/^https?:\/\/(www\.)?/, '')
 
-/** What came back because the task failed: the charge of its last step. */
+/** The refunded charge of a failed task: that of its last step. */
 export const refundOf = ({ status, charges }: TaskView) =>
   status === 'failed' ? charges.findLast(({ refunded }) => refunded) : undefined
 
 /**
- * All that is known of the tasks, newest first: answers may overtake one another, so of each task the version that
- * was changed last is kept, and none is lost to an answer that is older than it.
+ * Merges an answer into the known tasks, newest first. Answers may come out of order: the version with the latest
+ * `updatedAt` wins, and a task that an older answer lacks stays.
  */
 export function mergeTasks(known: TaskView[], answer: TaskView[]): TaskView[] {
   const tasks = new Map(known.map((task) => [task.id, task]))

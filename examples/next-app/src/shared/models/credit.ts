@@ -1,5 +1,5 @@
 import { WELCOME } from '@/shared/lib/catalog'
-// `export *` binds no name in this file: what is called here is imported as well.
+// `export *` binds no name in this file, so a function that is called here needs an import.
 import { grantCreditsForUser } from 'media-credits'
 import type { Transaction } from '@/core/db'
 import type { User } from './user'
@@ -7,8 +7,8 @@ import type { User } from './user'
 export * from 'media-credits'
 
 /**
- * What the app gives to new users is its own affair. Called twice for one user, it grants once. It writes in the transaction
- * that writes the user, as a payment's webhook grants in the one that writes the order.
+ * The app's own function: it defines the welcome grants. Two calls for one user grant once. It writes in the transaction
+ * that creates the user, as a payment's webhook writes its grant in the transaction of the order.
  */
 export async function grantCreditsForNewUser(user: User, tx: Transaction): Promise<void> {
   for (const [at, grant] of WELCOME.entries()) {

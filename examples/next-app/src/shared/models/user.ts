@@ -3,7 +3,7 @@ import { cookies } from 'next/headers'
 import { type Transaction, db, user } from '@/core/db'
 import type { PlanType } from '@/shared/lib/catalog'
 
-/** A demo, not authentication: a browser that has the cookie is the user. Put your own sign-in here. */
+/** A demo without authentication: the cookie holds the user's id. Replace it with your own sign-in. */
 
 const COOKIE = 'demo_user'
 
@@ -12,7 +12,7 @@ export type User = typeof user.$inferSelect
 export async function createUser(tx: Transaction): Promise<User> {
   const id = crypto.randomUUID()
   await tx.insert(user).values({ id, name: 'Demo user', email: `${id}@example.com` })
-  // MySQL returns no row that it has written.
+  // MySQL has no RETURNING, so the row is read back.
   const [created] = await tx.select().from(user).where(eq(user.id, id))
   return created!
 }
@@ -26,7 +26,7 @@ export async function signIn(userId: string): Promise<void> {
   jar.set(COOKIE, userId, { httpOnly: true, sameSite: 'lax', path: '/', maxAge: 30 * 24 * 3600 })
 }
 
-/** The user who sent this request, if one is signed in. */
+/** The signed-in user of this request, if there is one. */
 export async function getSignedInUser(): Promise<User | undefined> {
   const id = (await cookies()).get(COOKIE)?.value
   if (!id) return undefined

@@ -2,10 +2,10 @@ import { and, eq } from 'drizzle-orm'
 import { credit, db } from '@/core/db'
 import { getBalance } from '@/shared/models/credit'
 
-/** What the user can spend, and the grants behind it: spent ones first, then that which is drawn on next. */
+/** The user's balance and grants: spent grants first, then the others in draw order. */
 export async function balanceOf(userId: string): Promise<Balance> {
   const balance = await getBalance(userId)
-  // Grants are rows of the app's own table: what they are called, and which ones are spent, its own client reads.
+  // Grants are rows of the app's own table, so its own client reads their descriptions, and the spent ones.
   const rows = await grantsOf(userId)
   const descriptions = new Map(rows.map(({ id, description }) => [id, description]))
   const left = balance.grants.map(({ creditId: id, remaining, granted, expiresAt }) => {
@@ -38,10 +38,10 @@ function grantsOf(userId: string) {
     .orderBy(credit.createdAt)
 }
 
-/** As JSON has it: a time is epoch milliseconds. */
+/** The JSON form: times are epoch milliseconds. */
 export interface Balance {
   remainingCredits: number
-  /** `null`: nothing ever expires. */
+  /** `null`: no credits expire. */
   nextExpiry: { expiresAt: number; credits: number } | null
   grants: {
     id: string

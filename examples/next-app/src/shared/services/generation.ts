@@ -9,7 +9,7 @@ import {
   type AITaskPatch,
 } from '@/shared/models/ai_task'
 
-/** Has the provider begin with a task that is charged. If it will not, the credits come back. */
+/** Sends a charged task to the provider. If the provider refuses it, the task fails and its credits are refunded. */
 export async function begin(task: AITask): Promise<AITask> {
   return write(task, await generate(task.prompt).then(patchOf, refusalOf))
 }
@@ -19,7 +19,7 @@ const refusalOf = (error: unknown): AITaskPatch => {
   return { status: AITaskStatus.FAILED, taskInfo: { errorMessage } }
 }
 
-/** Writes down how the provider is getting on with a task, as long as it is. */
+/** Writes the provider's status of an active task. */
 export async function lookAfter(task: AITask): Promise<AITask> {
   if (!isActive(task.status) || task.provider !== PROVIDER || !task.taskId) return task
   return write(task, patchOf(await query(task.taskId)))
@@ -30,8 +30,8 @@ const patchOf = ({ taskId, taskStatus: status, taskInfo, taskResult }: Job): AIT
 }
 
 /**
- * That a task failed and its refund are one transaction. Two pages may ask at once: what has ended stays as it is, so
- * what was delivered is not refunded, and what was refunded not delivered.
+ * A failure and its refund are one transaction. Two pages may poll at once: a finished task does not change, so a
+ * delivered task is never refunded, and a refunded one never delivered.
  */
 async function write(task: AITask, patch: AITaskPatch): Promise<AITask> {
   const ifStatus = [AITaskStatus.PENDING, AITaskStatus.PROCESSING]

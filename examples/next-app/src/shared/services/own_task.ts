@@ -3,7 +3,7 @@ import { findAITaskById, type AITask } from '@/shared/models/ai_task'
 import { findMediaTaskById, type MediaTask } from '@/shared/models/media_task'
 import type { User } from '@/shared/models/user'
 
-/** The task with this id, if it is the user's. */
+/** The task with this id, if it belongs to the user. */
 export const findOwnTask = (user: User, id: string): Promise<MediaTask | undefined> =>
   ofUser(user, findMediaTaskById(id))
 
@@ -11,7 +11,7 @@ export const findOwnTask = (user: User, id: string): Promise<MediaTask | undefin
 export const findOwnAITask = (user: User, id: string): Promise<AITask | undefined> =>
   ofUser(user, findAITaskById(id))
 
-/** The same for who relies on it. Another user's task is refused like one that does not exist. */
+/** Like `findOwnTask`, but throws without a task. Another user's task is refused like a missing one. */
 export const ownTask = (user: User, id: unknown): Promise<MediaTask> => relied(user, id, findOwnTask)
 
 export const ownAITask = (user: User, id: unknown): Promise<AITask> => relied(user, id, findOwnAITask)

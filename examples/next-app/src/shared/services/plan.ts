@@ -2,7 +2,7 @@ import { isPlanType, PLANS, type PlanType } from '@/shared/lib/catalog'
 import type { User } from '@/shared/models/user'
 import type { Balance } from './balance'
 
-/** What the user's row says of the plan. Between this and a submit it may change: the submit counts for itself. */
+/** The plan in the user's row. It may change before a submit, so the submit checks the limits again. */
 export function planOf({ planType, freeTrialUsed }: User): Plan {
   const type = isPlanType(planType) ? planType : 'free'
   const { label, maxActive, freeTrials } = PLANS[type]
@@ -19,5 +19,5 @@ export interface Plan {
   freeTrialsLeft: number
 }
 
-/** What the page knows of a user's means. */
+/** A user's balance, grants and plan, for the page. */
 export type PlanBalance = Balance & { plan: Plan }

@@ -1,14 +1,14 @@
 import { getStatement, type StatementEntry } from '@/shared/models/credit'
 
-/** The newest entries of a user's statement, oldest first, and whether there are earlier ones. */
+/** The newest entries of a user's statement in order of time, and whether there are earlier ones. */
 export async function newestEntries(userId: string, count: number): Promise<Statement> {
   const newest: StatementEntry[] = []
   let hasEarlier = false
   let cursor: string | undefined
-  // The pages begin with the oldest; most users have one.
+  // The first page has the oldest entries; most users have one page.
   do {
     const page = await getStatement(userId, { cursor, limit: 1000 })
-    // A row of the page before has changed meanwhile: begin again.
+    // A row of an earlier page has changed: start again.
     if (cursor && page.openingBalance !== newest.at(-1)?.balance) return newestEntries(userId, count)
     newest.push(...page.entries)
     hasEarlier ||= newest.length > count
@@ -23,5 +23,5 @@ export interface Statement {
   hasEarlier: boolean
 }
 
-/** As JSON has it: a time is epoch milliseconds. */
+/** The JSON form: times are epoch milliseconds. */
 export type Entry = Omit<StatementEntry, 'at'> & { at: number }

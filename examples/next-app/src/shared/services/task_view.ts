@@ -1,11 +1,11 @@
 import { getMediaTaskCharges, type Credit, type MediaTask } from '@/shared/models/media_task'
 
-/** A task as the page shows it: with what it was charged, and whether that was refunded. */
+/** A task for the page, with its charges and whether they were refunded. */
 export async function viewOf(task: MediaTask): Promise<TaskView> {
   return withCharges(task, await getMediaTaskCharges(task.id))
 }
 
-/** The same, just after a charge: it is made, and the answer says so even if it can't be read again. */
+/** The same after a charge: if the charges can't be read, the answer still reports success. */
 export async function viewOfCharged(task: MediaTask): Promise<TaskView> {
   return viewOf(task).catch((error) => {
     console.error(error)

@@ -8,8 +8,8 @@ import {
 } from '@/shared/models/media_task'
 
 /**
- * The work behind a task. No request waits for it, and it never rejects. It charges nothing: that is done when it
- * begins. If the server stops meanwhile, the task is found stuck, and refunded then.
+ * The work of a task, which was charged before. No request waits for it, and it never rejects. If the server stops
+ * meanwhile, the task becomes stuck, and is failed and refunded then.
  */
 export async function extract(task: MediaTask): Promise<void> {
   await orFail(task, async (report) => {
@@ -35,9 +35,9 @@ export async function translateSubtitles(task: MediaTask, language: Language): P
 type Report = (patch: UpdateMediaTask) => Promise<void>
 
 /**
- * A worker's way to change its task, as long as no other caller does. A task that was found stuck stays failed,
- * however late its worker is; and if it was charged and begun again meanwhile, the old worker can neither deliver
- * its own work for that charge nor refund it. (Two writes in one millisecond are not told apart.)
+ * Lets a worker update its task until another caller changes it. A task that was failed as stuck stays failed,
+ * however late its worker is. If it was charged and started again, the old worker can neither deliver for the new
+ * charge nor refund it. (Two writes in one millisecond look the same.)
  */
 function reporterOf(task: MediaTask): Report {
   let { updatedAt } = task
@@ -55,10 +55,10 @@ async function orFail(task: MediaTask, work: (report: Report) => Promise<void>):
   try {
     await work(report)
   } catch (error) {
-    // Another caller has changed the task: it is not this worker's any more.
+    // Another caller has changed the task, so this worker stops.
     if (error instanceof MediaCreditsError && error.code === 'TASK_STATE_CONFLICT') return
     const errorMessage = error instanceof Error ? error.message : String(error)
-    // If this fails too, the task is found stuck.
+    // If this fails too, the task becomes stuck.
     await report({ status: 'failed', errorMessage, progress: 0 }).catch(console.error)
   }
 }

@@ -9,7 +9,7 @@ import { getAITasks, getAITasksCount } from '@/shared/models/ai_task'
 import { getRemainingCredits } from '@/shared/models/credit'
 import { getSignedInUser } from '@/shared/models/user'
 
-/** What the user had generated, and the way to have more. */
+/** The user's AI tasks, and the form for a new one. */
 export default async function AITasksPage({ searchParams }: { searchParams: Promise<Search> }) {
   const user = await getSignedInUser()
   if (!user) return <SignUp />

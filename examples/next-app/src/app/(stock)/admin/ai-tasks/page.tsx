@@ -5,7 +5,7 @@ import type { Search } from '@/shared/lib/search'
 import { getAITasks, getAITasksCount, type AITask } from '@/shared/models/ai_task'
 
 const COLUMNS = {
-  // A user may be gone.
+  // The user may be deleted.
   User: ({ user }: AITask) => user?.email ?? '–',
   ...AI_TASK_COLUMNS,
 }

@@ -10,7 +10,7 @@ import {
 } from '@/shared/models/credit'
 
 const COLUMNS = {
-  // A user may be gone.
+  // The user may be deleted.
   User: ({ user }: Credit) => user?.email ?? '–',
   'Transaction no.': ({ transactionNo }: Credit) => transactionNo,
   ...CREDIT_COLUMNS,

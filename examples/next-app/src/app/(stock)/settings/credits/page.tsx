@@ -15,11 +15,11 @@ const TABS = {
   All: {},
   Grants: { type: CreditTransactionType.GRANT },
   Charges: { type: CreditTransactionType.CONSUME },
-  // A charge that is refunded is kept, as deleted.
+  // A refunded charge stays, with the status `deleted`.
   Refunded: { type: CreditTransactionType.CONSUME, status: CreditStatus.DELETED },
 }
 
-/** What moved the user's credits. */
+/** The user's grants and charges. */
 export default async function CreditsPage({ searchParams }: { searchParams: Promise<Search> }) {
   const user = await getSignedInUser()
   if (!user) return <SignUp />

@@ -15,13 +15,13 @@ export const POST = userRoute(async (user, request) => {
   const id = keyOf(request)
   const { credits: costCredits, model, scene } = MEDIA_TYPES[mediaType]
 
-  // Only an early answer, as for a submit.
+  // Only an early answer, as in the submit route: the charge checks the balance.
   const available = await getRemainingCredits(user.id)
   if (available < costCredits && !(await findOwnAITask(user, id))) {
     throw new Refusal(shortOf(costCredits, available))
   }
 
-  // It is charged before the provider hears of it: what can't be paid is not begun.
+  // The charge precedes the call to the provider: a task without credits does not start.
   const status = AITaskStatus.PENDING
   const task = await createAITask(
     { id, userId: user.id, mediaType, provider: PROVIDER, model, scene, prompt, status, costCredits },

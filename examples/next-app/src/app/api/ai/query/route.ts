@@ -4,7 +4,7 @@ import { ownAITask } from '@/shared/services/own_task'
 
 export const runtime = 'nodejs'
 
-/** Asks the provider how a task is getting on. */
+/** Gets a task's status from the provider. */
 export const POST = userRoute(async (user, request) => {
   const { taskId } = await bodyOf(request)
   return lookAfter(await ownAITask(user, taskId))

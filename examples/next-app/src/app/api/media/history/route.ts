@@ -4,7 +4,7 @@ import { viewOf } from '@/shared/services/task_view'
 
 export const runtime = 'nodejs'
 
-/** The newest tasks, and older ones that are still being worked on. */
+/** The newest tasks, and older active ones. */
 export const GET = userRoute(async (user) => {
   const [{ list }, active] = await Promise.all([getMediaTaskHistory(user.id), getActiveMediaTasks(user.id)])
   const tasks = new Map([...list, ...active].map((task) => [task.id, task]))

@@ -18,8 +18,8 @@ export const POST = userRoute(async (user, request) => {
   const cost = OUTPUTS[outputType].credits
   const { maxActive, freeTrials, freeTrialsLeft } = planOf(user)
 
-  // Only an early answer, and the choice of a free trial: the transaction counts credits, trials and active tasks
-  // for itself. A repeat of what was accepted must get its task, whatever is left by now.
+  // Only an early answer, and the choice of a free trial: the transaction checks credits, trials and active tasks.
+  // A repeated request gets its existing task, whatever the balance is.
   const available = await getRemainingCredits(user.id)
   const isShort = available < cost
   const known = isShort || freeTrials > 0 ? await findOwnTask(user, id) : undefined

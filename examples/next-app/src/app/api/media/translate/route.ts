@@ -24,17 +24,17 @@ export const POST = userRoute(async (user, request) => {
       metadata: { type: 'media-task-translation', targetLanguage },
     },
     { status: 'translating', targetLang: targetLanguage, progress: 0, errorMessage: null },
-    // Of two clicks at once, the second finds it translating. One that failed can be tried again.
+    // The second of two concurrent clicks finds it `translating`. A failed translation can be retried.
     { ifStatus: ['extracted', 'completed', 'failed'] },
   ).catch(async (error) => {
-    // Whatever it was refused for: a request that was charged before is sent again, because its answer got lost.
+    // A request that was charged already is a repeat after a lost answer, whatever the error is.
     const charges = await getMediaTaskCharges(task.id)
     const isRepeat = charges.some((charge) => {
       return charge.transactionNo === transactionNo && charge.description === description
     })
     if (!isRepeat) throw error
   })
-  // As the task is now: it may have changed since it was read above.
+  // Read the task again: it may have changed since the read above.
   if (!charged) return viewOf(await ownTask(user, taskId))
   void translateSubtitles(charged, targetLanguage)
   return viewOfCharged(charged)

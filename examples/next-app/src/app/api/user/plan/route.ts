@@ -4,7 +4,7 @@ import { changePlan } from '@/shared/models/user'
 
 export const runtime = 'nodejs'
 
-/** A demo: in a real app, who pays for a plan gets it by the payment's webhook. */
+/** A demo: in a real app the payment's webhook changes the plan. */
 export const POST = userRoute(async (user, request) => {
   const { plan } = await bodyOf(request)
   if (!isPlanType(plan)) throw new Refusal('There is no such plan')

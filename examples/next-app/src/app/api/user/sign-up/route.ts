@@ -6,7 +6,7 @@ import { createUser, signIn } from '@/shared/models/user'
 export const runtime = 'nodejs'
 
 export const POST = route(async () => {
-  // The app's own client writes the user, media-credits the grants, in one transaction: both, or neither.
+  // One transaction for both: the app's own client writes the user, media-credits the grants.
   const user = await db().transaction(async (tx) => {
     const created = await createUser(tx)
     await grantCreditsForNewUser(created, tx)
