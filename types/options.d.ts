@@ -454,7 +454,7 @@ export interface ConsumeCreditsParameters extends OwnChargeColumns {
   userId: UserId
   /** The number of credits to charge: a whole number from 1 to 2,147,483,647. */
   credits: number
-  /** The charge's `transactionScene`. */
+  /** The charge's `transactionScene`: a label. It does not choose the grants that pay: see the option `scenes`. */
   scene?: Credit['transactionScene'] | undefined
   description?: string | null | undefined
   /** Text, or an object to be stored as JSON. */

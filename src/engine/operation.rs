@@ -19,7 +19,7 @@ use crate::storage::{Filter, Page, StuckFilter, Window};
 #[derive(Debug, Clone)]
 #[allow(
     clippy::large_enum_variant,
-    reason = "most of what is asked writes, and a box for each would cost more"
+    reason = "most requests are writes, and a box for each would cost more"
 )]
 pub enum Operation {
     /// A change of the ledger.
