@@ -153,7 +153,7 @@ describeWithSqld('a server that answers late or not at all', () => {
     const { code, json } = await cliOn({ ...database, url: proxy.url }, 'doctor', '--json')
     const { status, message } = json.checks.find(({ name }) => name === 'writes')
     expect([code, status]).toEqual([1, 'problem'])
-    expect(message).toContain('start the server again')
+    expect(message).toContain('restart the server')
     proxy.isWedged = false
     expect(await credits.getDiagnostics()).toMatchObject({ answersWrites: true })
     await credits.consumeCredits(charge(2))
