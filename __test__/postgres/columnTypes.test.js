@@ -202,7 +202,7 @@ describe('a type that can not hold the values of the ledger', () => {
       'credit.transaction_type',
       'kind',
       ["CREATE TYPE kind AS ENUM ('grant', 'charge')", ...alter('credit', 'transaction_type', 'kind')],
-      'an enum that has "consume"',
+      'one that takes "consume"',
     ],
     [
       'credit.remaining_credits',
