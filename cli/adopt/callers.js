@@ -2,10 +2,10 @@
 
 /** Callers of the models: makes the necessary changes, and lists what the author should check. */
 
-const { bare, propertyOf } = require('./literals')
+const { Callees, isOfLedger } = require('./callees')
+const { bare, lastName, propertyOf } = require('./literals')
 const { FUNCTIONS } = require('./model-functions')
 
-const WORDS = new RegExp(`\\b(?:${Object.keys(FUNCTIONS).join('|')})\\s*\\(`)
 /** Functions that take the app's transaction as an argument. */
 const TAKES_TX = ['consumeCredits', 'createCredit', 'createAITask', 'grantCreditsForUser']
 const LOOKS_AT_LIMITS = /freeTrialUsed|getUserPlanLimits|checkPlanLimits|concurrentLimit/
@@ -18,14 +18,16 @@ const isEdge = ({ name, initializer }) =>
 
 function mendCallers(app) {
   const { ts } = app
-  return app.sourcesWith(WORDS).flatMap((source) => {
+  const callees = new Callees(app)
+  return callees.sources().flatMap((source) => {
+    const about = { ts, source, callees }
     const gone = source.edits.filter(({ start, end }) => end > start)
     const notes = []
     const visit = (node) => {
       if (gone.some(({ start, end }) => node.getStart(source.tree) >= start && node.getEnd() <= end)) return
-      if (ts.isCallExpression(node)) notes.push(...notesOf(ts, source, node))
+      if (ts.isCallExpression(node)) notes.push(...notesOf(about, node))
       if (ts.isVariableDeclaration(node)) {
-        notes.push(...mendMaybe(ts, source, node))
+        notes.push(...mendMaybe(about, node))
         if (isEdge(node)) notes.push({ ...source.placeOf(node), message: EDGE })
       }
       ts.forEachChild(node, visit)
@@ -42,7 +44,8 @@ function mendCallers(app) {
  * throws if nothing was charged. Gives the variable a type, so that the compiler checks it, and returns the
  * places to check.
  */
-function mendMaybe(ts, source, declaration) {
+function mendMaybe(about, declaration) {
+  const { ts, source } = about
   const { name, initializer } = declaration
   const isEmpty =
     !initializer || initializer.kind === ts.SyntaxKind.NullKeyword || initializer.getText() === 'undefined'
@@ -51,13 +54,13 @@ function mendMaybe(ts, source, declaration) {
   const uses = []
   let isCharge = false
   const visit = (node) => {
-    if (isChargeOf(ts, node, name.text)) isCharge = true
+    if (isChargeOf(about, node, name.text)) isCharge = true
     const isRead =
       ts.isPropertyAccessExpression(node) &&
       !node.questionDotToken &&
       ts.isIdentifier(node.expression) &&
       node.expression.text === name.text
-    if (isRead && !isGuarded(ts, node, name.text)) uses.push(node)
+    if (isRead && !isGuarded(about, node, name.text)) uses.push(node)
     ts.forEachChild(node, visit)
   }
   visit(scope)
@@ -101,16 +104,24 @@ const isPartOf = (ts, parent, node) =>
   ts.isPropertyAssignment(parent) ||
   ts.isSpreadElement(parent)
 
-const isChargeOf = (ts, node, name) =>
-  ts.isBinaryExpression(node) &&
-  node.operatorToken.kind === ts.SyntaxKind.EqualsToken &&
-  node.left.getText() === name &&
-  /^(?:await\s+)?(?:\w+\.)?consumeCredits\b/.test(node.right.getText())
+/** Whether `node` is `name = await consumeCredits(…)`, by any name of the function. */
+function isChargeOf({ ts, source, callees }, node, name) {
+  const isAssigned =
+    ts.isBinaryExpression(node) &&
+    node.operatorToken.kind === ts.SyntaxKind.EqualsToken &&
+    node.left.getText() === name
+  if (!isAssigned) return false
+  if (/^(?:await\s+)?(?:\w+\.)?consumeCredits\b/.test(node.right.getText())) return true
+  const right = bare(ts, node.right)
+  const call = ts.isAwaitExpression(right) ? bare(ts, right.expression) : right
+  return ts.isCallExpression(call) && callees.nameOf(source, call) === 'consumeCredits'
+}
 
 /**
  * Whether a condition around the node checks the variable, or it is assigned just before in the same block.
  */
-function isGuarded(ts, node, name) {
+function isGuarded(about, node, name) {
+  const { ts } = about
   const asks = new RegExp(`(?<![\\w.])${name}\\b`)
   for (
     let [child, parent] = [node, node.parent];
@@ -129,24 +140,23 @@ function isGuarded(ts, node, name) {
     if (isLogical && /&&|\|\|/.test(parent.operatorToken.getText()) && asks.test(parent.left.getText()))
       return true
     const before = parent.statements?.slice(0, parent.statements.indexOf(child)) ?? []
-    if (before.some((statement) => isChargeOf(ts, statement.expression ?? statement, name))) return true
+    if (before.some((statement) => isChargeOf(about, statement.expression ?? statement, name))) return true
   }
   return false
 }
 
 // ---- Notes ----
 
-function notesOf(ts, source, call) {
-  const callee = bare(ts, call.expression)
-  if (!ts.isIdentifier(callee) || !Object.hasOwn(FUNCTIONS, callee.text)) return []
-  const messages = [
-    inTransaction(ts, call, callee.text),
-    limits(source, call, callee.text),
-    step(ts, call, callee.text),
-  ]
+function notesOf(about, call) {
+  const { ts, source, callees } = about
+  const name = callees.nameOf(source, call)
+  if (!isOfLedger(name)) return []
+  const written = bare(ts, call.expression).getText(source.tree)
+  const label = new RegExp(`\\b${name}$`).test(written) ? written : `${written} (${name})`
+  const messages = [inTransaction(ts, call, name), limits(source, call, name), step(about, call, name)]
   return messages
     .filter(Boolean)
-    .map((message) => ({ ...source.placeOf(call), message: `${callee.text}: ${message}` }))
+    .map((message) => ({ ...source.placeOf(call), message: `${label}: ${message}` }))
 }
 
 /** Inside a transaction of the app, a call on another connection waits for it, on SQLite for ever. */
@@ -160,7 +170,7 @@ function inTransaction(ts, call, name) {
     if (!isCallback || !/\.\s*\$?transaction$/.test(outer.expression.getText())) continue
     const tx = node.parameters?.[0]?.name.getText() ?? 'tx'
     const instead = TAKES_TX.includes(name)
-      ? `${name}({ …${tx === 'tx' ? ', tx' : `, tx: ${tx}`} })`
+      ? `${bare(ts, call.expression).getText()}({ …${tx === 'tx' ? ', tx' : `, tx: ${tx}`} })`
       : `within(${tx}).${name}(…)`
     return `runs beside the app's transaction, not in it; ${instead} runs in it (docs/transactions.md)`
   }
@@ -175,13 +185,20 @@ function limits(source, call, name) {
 }
 
 /** A charge followed by an update of the task: after a crash in between, the user has paid for no work. */
-function step(ts, call, name) {
+function step({ ts, source, callees }, call, name) {
   if (name !== 'consumeCredits') return undefined
   let around = call
   while (around.parent && !ts.isFunctionLike(around)) around = around.parent
-  return /\bupdateMediaTaskById\s*\(/.test(around.getText())
+  const isUpdate = (node) =>
+    ts.isCallExpression(node) &&
+    (callees.nameOf(source, node) ?? lastName(ts, node)) === 'updateMediaTaskById'
+  return hasNode(ts, around, isUpdate)
     ? 'chargeMediaTask charges and changes the task in one transaction (docs/migrating.md)'
     : undefined
 }
+
+/** Whether `is` holds for a node, or for one within it. */
+const hasNode = (ts, node, is) =>
+  is(node) || Boolean(ts.forEachChild(node, (child) => hasNode(ts, child, is)))
 
 module.exports = { mendCallers }

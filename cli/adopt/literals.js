@@ -51,10 +51,17 @@ function bare(ts, node) {
   return node
 }
 
+/** The last name of what is called: `c` in `c()` and `a.b.c()`. */
+function lastName(ts, call) {
+  const callee = bare(ts, call.expression)
+  if (ts.isIdentifier(callee)) return callee.text
+  return ts.isPropertyAccessExpression(callee) ? callee.name.text : undefined
+}
+
 /** The left side of `object.property = value`; `undefined` for other nodes. */
 function assignedProperty(ts, node) {
   const isAssigned = ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.EqualsToken
   return isAssigned && ts.isPropertyAccessExpression(node.left) ? node.left : undefined
 }
 
-module.exports = { append, assignedProperty, bare, nameOf, propertyOf }
+module.exports = { append, assignedProperty, bare, lastName, nameOf, propertyOf }

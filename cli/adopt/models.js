@@ -2,14 +2,17 @@
 
 /** The app's models: which files have them, and what happens to their functions. */
 
+const { bare, lastName } = require('./literals')
 const { FUNCTIONS } = require('./model-functions')
 const { ModelFile } = require('./model-file')
+const { declaredBy, importsOf } = require('./names')
 const { AdoptError } = require('./refusal')
 
 const WORDS = new RegExp(`\\b(?:${Object.keys(FUNCTIONS).join('|')})\\b`)
 
-/** A call such as `refundCredits(` or `revokeCreditConsumption(`. */
-const OWN_REFUND = /\b(?:refund|revoke|restore|return)\w*Credits?\w*\s*\(/
+/** A function such as `refundCredits` or `revokeCreditConsumption`. */
+const OWN_REFUND = /\b(?:refund|revoke|restore|return)\w*Credits?\w*/
+const OWN_REFUND_NAME = new RegExp(`^${OWN_REFUND.source}$`)
 
 /**
  * Replaces the functions that the package has.
@@ -72,11 +75,23 @@ function callsOfStrangers(all) {
   })
 }
 
-/** Where the app refunds credits with a function of its own. */
+/** Where the app refunds credits with a function of its own: it calls the function, or passes it on. */
 function ownRefund(app) {
+  const { ts } = app
   for (const source of app.sourcesWith(OWN_REFUND)) {
-    const at = source.text.search(OWN_REFUND)
-    return { path: source.path, line: source.lineOf(at) }
+    const imports = importsOf(ts, source.tree)
+    const functions = source.tree.statements.filter((node) => ts.isFunctionDeclaration(node))
+    const known = [...imports.keys(), ...functions.flatMap((node) => declaredBy(ts, node))]
+    const isRefund = (name) => OWN_REFUND_NAME.test(imports.get(name)?.imported ?? name)
+    const isPassed = (node) => ts.isIdentifier(node) && known.includes(node.text) && isRefund(node.text)
+    const visit = (node) => {
+      const isFound =
+        ts.isCallExpression(node) &&
+        (isRefund(lastName(ts, node) ?? '') || node.arguments.some((each) => isPassed(bare(ts, each))))
+      return isFound ? node : ts.forEachChild(node, visit)
+    }
+    const found = visit(source.tree)
+    if (found) return source.placeOf(found)
   }
   return undefined
 }

@@ -16,7 +16,9 @@ With --check nothing is written: exit code 1 says that the app still charges aro
 With --json: one document, { applied, changes, notes, around }; changes have path, reasons and diff, notes and around
 path, line and message. With --apply also installed, newErrors, knownErrors and doctor;
 if the package could not be installed, trouble and next, the commands to run.
-Exit code 1: without --apply there is something to change; with it, tsc has new errors or doctor a problem.
+With --check --json: { ok, found }; found has path, line and message.
+Exit code 1: without --apply there is something to change; with it, tsc has new errors or did not check the types, or
+doctor has a problem.
 
 Examples:
   $ npx media-credits adopt
@@ -76,7 +78,7 @@ async function show(app, { notes, around, isSchemaChanged }, output) {
     await output.text(`${diffOf(source).map(coloured(output.colours)).join('\n')}\n`)
   }
   await places(output, 'Still written without the package:', around)
-  await places(output, 'Worth a look:', notes)
+  await places(output, 'Check these places:', notes)
   if (isSchemaChanged) await output.text(`Then push the new column: ${pushCommand(app)}\n`)
   const count = app.changed.length
   await output.text(count === 0 ? 'Nothing to change.' : `${plural(count, 'file')} to change.`)
@@ -156,10 +158,13 @@ function compared(before, after) {
 async function sayErrors(output, found) {
   if (!found) return output.text('tsc: the app has none, or no tsconfig.json.')
   const { fresh, known, isCompared } = found
+  const isBroken = fresh.some((error) => error.isBroken)
   await output.text(
-    isCompared
-      ? `tsc: ${plural(fresh.length, 'new error')}, ${known} that ${known === 1 ? 'was' : 'were'} there before.`
-      : `tsc: ${plural(fresh.length, 'error')}; it did not run before the change, so it can't tell new errors from old ones.`,
+    isBroken
+      ? 'tsc did not check the types. Correct what it stopped at, then run npx tsc --noEmit:'
+      : isCompared
+        ? `tsc: ${plural(fresh.length, 'new error')}, ${known} that ${known === 1 ? 'was' : 'were'} there before.`
+        : `tsc: ${plural(fresh.length, 'error')}; it did not run before the change, so it can't tell new errors from old ones.`,
   )
   for (const error of fresh) await output.text(`  ${said(error)}`)
 }

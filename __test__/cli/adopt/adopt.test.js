@@ -380,7 +380,7 @@ const REFUSED = [
   [
     'refunds in callers',
     { 'src/app/refund.ts': 'declare function refundCredits(id: string): void;\nrefundCredits("1");\n' },
-    /updateMediaTaskById refunds nothing, but src\/app\/refund\.ts:1 does/,
+    /updateMediaTaskById refunds nothing, but src\/app\/refund\.ts:2 does/,
   ],
   [
     "'use server'",

@@ -3,6 +3,7 @@
 const fs = require('node:fs')
 const path = require('node:path')
 const { version } = require('../../../package.json')
+const { App } = require('../../../cli/adopt/app')
 const { errorsOf, newErrors } = require('../../../cli/adopt/compiler')
 const { isInstalled } = require('../../../cli/adopt/install')
 const { cli } = require('../../helpers/cli')
@@ -91,6 +92,25 @@ echo 'console.log("a.ts(1,2): error TS1: no"); process.exit(2)' > node_modules/t
     expect(code).toBe(1)
     expect(JSON.parse(out)).toMatchObject({ installed: true, isCompared: false, newErrors, knownErrors: 0 })
   })
+
+  test('that leaves tsc stopping at an option says that the types are not checked', async () => {
+    const { root, adopt } = appWith(WORKS)
+    fs.writeFileSync(
+      path.join(root, 'tsconfig.json'),
+      JSON.stringify({
+        compilerOptions: { declaration: false, declarationMap: true },
+        files: ['src/core/db/index.ts'],
+      }),
+    )
+    commit(root)
+    const { code, out } = await adopt()
+    expect(code).toBe(1)
+    expect(out).toContain(
+      'tsc did not check the types. Correct what it stopped at, then run npx tsc --noEmit:',
+    )
+    expect(out).toMatch(/^ {2}tsconfig\.json:1: error TS5069: /m)
+    expect(out).not.toContain('new error')
+  })
 })
 
 describe('tsc', () => {
@@ -101,7 +121,7 @@ describe('tsc', () => {
       'node_modules/typescript/package.json': '{ "name": "typescript", "bin": { "tsc": "tsc.js" } }',
       'node_modules/typescript/tsc.js': script,
     })
-    return errorsOf({ root, has: (file) => fs.existsSync(path.join(root, file)) })
+    return errorsOf(new App(root))
   }
 
   test.each([
@@ -116,9 +136,42 @@ describe('tsc', () => {
       "console.error('out of memory'); process.exit(134)",
       [{ message: 'tsc ended with 134: out of memory', isBroken: true }],
     ],
+    [
+      'stops at an option',
+      "console.log('tsconfig.json(3,5): error TS5101: no\\nerror TS2: no'); process.exit(2)",
+      [
+        { path: 'tsconfig.json', line: 3, message: 'error TS5101: no', isBroken: true },
+        { message: 'error TS2: no', isBroken: true },
+      ],
+    ],
+    [
+      'finds an error beside one of an option',
+      "console.log('error TS2: no\\na.ts(1,2): error TS1: no'); process.exit(2)",
+      [{ message: 'error TS2: no' }, { path: 'a.ts', line: 1, message: 'error TS1: no' }],
+    ],
     ['fails without a message', 'process.exit(1)', [{ message: 'tsc ended with 1', isBroken: true }]],
   ])('that %s', (_, script, expected) => {
     expect(found(script)).toEqual(expected)
+  })
+
+  test.each(
+    ['typescript', 'typescript-7'].flatMap((compiler) => [
+      [compiler, { composite: true }],
+      [compiler, { incremental: true, tsBuildInfoFile: 'own.tsbuildinfo' }],
+      [compiler, {}],
+    ]),
+  )('of %s checks the types and writes nothing with %j', (compiler, options) => {
+    const root = folderOf({
+      'tsconfig.json': JSON.stringify({ extends: './base.json', files: ['a.ts'] }),
+      'base.json': JSON.stringify({ compilerOptions: { ...options, lib: ['ES2022'], types: [] } }),
+      'a.ts': "export const a: number = 'text';\n",
+    })
+    link(root, [['typescript', compiler]])
+    const before = textsOf(root)
+    expect(errorsOf(new App(root))).toEqual([
+      { path: 'a.ts', line: 1, message: expect.stringMatching(/^error TS2322:/) },
+    ])
+    expect(textsOf(root)).toEqual(before)
   })
 
   test('that also failed before the change is not compared', () => {

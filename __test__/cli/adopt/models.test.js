@@ -1,7 +1,6 @@
 'use strict'
 
 const { chargesAround } = require('../../../cli/adopt/around')
-const { mendCallers } = require('../../../cli/adopt/callers')
 const { replaceModels } = require('../../../cli/adopt/models')
 const { variablesOf } = require('../../../cli/adopt/schema')
 const { appOf } = require('./apps')
@@ -248,93 +247,35 @@ test.each([
   )
 })
 
-describe('callers', () => {
-  const ROUTE = 'src/route.ts'
-  function called(text) {
-    const app = appOf({ [ROUTE]: text })
-    const notes = mendCallers(app)
-    return {
-      text: app.source(ROUTE).rewritten(),
-      notes: notes.map(({ line, message }) => `${line}: ${message}`),
-    }
+describe("the app's own refunds", () => {
+  /** A model that never refunded, beside other code of the app. */
+  const beside = (text) => {
+    const app = appOf({
+      'src/models/media_task.ts': `import { eq } from 'drizzle-orm';\nimport { db } from '@/core/db';\nimport { mediaTasks } from '@/config/db/schema';\n\nexport async function updateMediaTaskById(id: string, row: any) {\n  return db().update(mediaTasks).set(row).where(eq(mediaTasks.id, id)).returning();\n}\n`,
+      'src/fail.ts': text,
+    })
+    return () => replaceModels(app, VARIABLES).replaced
   }
 
-  const charged = (use) =>
-    `let charge = null;\nif (paid) {\n  charge = await consumeCredits({ userId });\n}\n${use}\n`
   test.each([
-    ['is read without a check', 'log(charge.id, charge.credits);', 'log(charge?.id, charge?.credits);'],
-    ['is read with ?.', 'log(charge?.id);', undefined],
-    ['is checked in a condition', 'if (charge) log(charge.id);', undefined],
-    ['is checked in an expression', 'log(charge ? charge.id : null, charge && charge.id);', undefined],
-    ['is charged right before', 'charge = await consumeCredits({ userId });\nlog(charge.id);', undefined],
-    ['is checked in another place', 'if (other) log(charge.id);', 'if (other) log(charge?.id);'],
-    ['is read in a row', 'log([charge.id], { id: charge.id });', 'log([charge?.id], { id: charge?.id });'],
-  ])('a charge that may be null %s', (_, before, after = before) => {
-    expect(called(charged(before)).text).toBe(charged(after))
-    expect(called(charged(after)).text).toBe(charged(after))
+    ['are called', 'const a = 1;\nawait refundCredits(id);\n'],
+    ['are a method', '\nledger.revokeCreditConsumption?.(id);\n'],
+    ['have an alias', "import { refundCredits as undo } from './refund';\nawait undo(id);\n"],
+    ['are passed on', "import { refundCredits } from './refund';\nqueue.on('failed', refundCredits);\n"],
+    [
+      'are passed on where they are declared',
+      "async function refundCredits(id: string) {}\nqueue.on('failed', refundCredits);\n",
+    ],
+  ])('are refused where they %s', (_, text) => {
+    expect(beside(text)).toThrow('updateMediaTaskById refunds nothing, but src/fail.ts:2 does')
   })
 
   test.each([
-    ['assigned to', 'charge.id = 1;', 'charge.id'],
-    ['added to', 'charge.n += 1;', 'charge.n'],
-    ['counted up', 'charge.n++;\n', 'charge.n'],
-    ['counted down', '--charge.n;', 'charge.n'],
-    ['assigned to further in', 'charge.meta.n = 1;', 'charge.meta'],
-    ['assigned to in a pattern', '[charge.n] = [1];', 'charge.n'],
-    ['made of', 'new charge.Thing();', 'charge.Thing'],
-  ])('a charge that may be null is listed where it is %s', (_, use, member) => {
-    expect(called(charged(use))).toEqual({
-      text: charged(use),
-      notes: [`5: ${member} is assigned here, and charge is null if nothing is charged`],
-    })
-  })
-
-  test('another variable that may be null is not touched', () => {
-    const text = 'let row = null;\nrow = await find();\nlog(row.id);\n// consumeCredits(\n'
-    expect(called(text)).toEqual({ text, notes: [] })
-  })
-
-  test.each([
-    [
-      'a call inside a transaction',
-      'await db().transaction(async (trx) => {\n  await createCredit({ userId });\n  return getRemainingCredits(userId);\n});\n',
-      [
-        "2: createCredit: runs beside the app's transaction, not in it; createCredit({ …, tx: trx }) runs in it (docs/transactions.md)",
-        "3: getRemainingCredits: runs beside the app's transaction, not in it; within(trx).getRemainingCredits(…) runs in it (docs/transactions.md)",
-      ],
-    ],
-    [
-      'a call that joins a transaction',
-      'await db().transaction(async (tx) => createCredit({ userId, tx }));\n',
-      [],
-    ],
-    [
-      'a call after a transaction',
-      'await db().transaction(async (tx) => tx);\nawait createCredit({ userId });\n',
-      [],
-    ],
-    [
-      'limits that are checked before',
-      'const { concurrentLimit } = limits;\nawait createMediaTask(task, 10);\n',
-      [
-        '2: createMediaTask: pass the limits of the plan here, so that they hold for concurrent submits: maxActive, freeTrialLimit (docs/migrating.md)',
-      ],
-    ],
-    [
-      'the Edge runtime',
-      "export const runtime = 'edge';\nexport const GET = () => getRemainingCredits(1);\n",
-      ["1: the addon does not run in the Edge runtime: export const runtime = 'nodejs'"],
-    ],
-    ['limits that are passed', 'await createMediaTask(task, 10, { maxActive: concurrentLimit });\n', []],
-    [
-      'a charge for a further step',
-      'async function f() {\n  await consumeCredits({ userId });\n  await updateMediaTaskById(id, {});\n}\n',
-      [
-        '2: consumeCredits: chargeMediaTask charges and changes the task in one transaction (docs/migrating.md)',
-      ],
-    ],
-  ])('lists %s', (_, text, notes) => {
-    expect(called(text)).toEqual({ text, notes })
+    ['a comment', '// later: refundCredits(id) was removed\n'],
+    ['a text', "log('refundCredits(id) failed');\n"],
+    ['a number', 'const refundedCredits = 5;\nlog(refundedCredits);\n'],
+  ])('are not %s', (_, text) => {
+    expect(beside(text)()).toEqual(['updateMediaTaskById'])
   })
 })
 
