@@ -147,12 +147,13 @@ async function apply(app, output, options) {
   return { code: isGood ? DONE : FOUND, document: { installed: true, ...errors, doctor: doctor.document } }
 }
 
-/** New errors of `tsc`, and the number of existing ones. If it did not run before, all errors may be new. */
+/** New errors of `tsc`, and the number of existing ones. If it did not check the types before, all may be new. */
 function compared(before, after) {
   if (!after) return undefined
   const { newErrors } = require('../adopt/compiler')
   const fresh = newErrors(before ?? [], after)
-  return { fresh, known: after.length - fresh.length, isCompared: before !== undefined }
+  const isCompared = before !== undefined && !before.some((error) => error.isBroken)
+  return { fresh, known: after.length - fresh.length, isCompared }
 }
 
 async function sayErrors(output, found) {
@@ -164,7 +165,7 @@ async function sayErrors(output, found) {
       ? 'tsc did not check the types. Correct what it stopped at, then run npx tsc --noEmit:'
       : isCompared
         ? `tsc: ${plural(fresh.length, 'new error')}, ${known} that ${known === 1 ? 'was' : 'were'} there before.`
-        : `tsc: ${plural(fresh.length, 'error')}; it did not run before the change, so it can't tell new errors from old ones.`,
+        : `tsc: ${plural(fresh.length, 'error')}; it did not check the types before the change, so it can't tell new errors from old ones.`,
   )
   for (const error of fresh) await output.text(`  ${said(error)}`)
 }

@@ -93,6 +93,20 @@ echo 'console.log("a.ts(1,2): error TS1: no"); process.exit(2)' > node_modules/t
     expect(JSON.parse(out)).toMatchObject({ installed: true, isCompared: false, newErrors, knownErrors: 0 })
   })
 
+  test('that lets tsc check the types leaves open whether its errors are old or new', async () => {
+    const { root, adopt } = appWith(`${WORKS}
+echo 'console.log("a.ts(1,2): error TS1: no"); process.exit(2)' > node_modules/typescript/tsc.js`)
+    const place = path.join(root, 'node_modules/typescript')
+    fs.rmSync(place)
+    fs.mkdirSync(place)
+    fs.writeFileSync(path.join(place, 'package.json'), '{ "name": "typescript", "bin": { "tsc": "tsc.js" } }')
+    fs.writeFileSync(path.join(place, 'tsc.js'), "console.log('error TS2: no'); process.exit(2)")
+    fs.writeFileSync(path.join(root, 'tsconfig.json'), '{}')
+    commit(root)
+    const { out } = await adopt()
+    expect(out).toContain('tsc: 1 error; it did not check the types before the change')
+  })
+
   test('that leaves tsc stopping at an option says that the types are not checked', async () => {
     const { root, adopt } = appWith(WORKS)
     fs.writeFileSync(
