@@ -58,7 +58,7 @@ async function main() {
     await onPostgres(app)
     await onLibsql(app)
     await onMysql(app)
-    await check('the page, in a browser', () => app.browse(values.quick ? 'credits' : ''))
+    await check('the page, in a browser', () => app.browse(values.quick ? 'credits.spec' : ''))
     await check('next dev, with a hot reload in between', () => app.started('dev', survivesReload))
     if (!values.quick) {
       await check('the pages of the stock app, in a browser', () => stock.browse('stock'))

@@ -1,6 +1,5 @@
 'use strict'
 
-const { setTimeout: sleep } = require('node:timers/promises')
 const { TestDatabase, refusal, task } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 const { Store, describeWithMysql } = require('../helpers/mysql')
@@ -68,20 +67,6 @@ describeWithMysql('grants with times in one second', () => {
       ids.push((await database.credits.createCredit({ userId: 'u', credits: 2 })).id)
     const charge = await database.credits.consumeCredits({ userId: 'u', credits: 9 })
     expect(drawn(charge).map(([id]) => id)).toEqual(ids)
-  })
-})
-
-describeWithMysql('a rolling limit', () => {
-  test('counts a charge of the second in which its window begins', async () => {
-    const database = await withUser(100)
-    const limits = [{ credits: 1, per: 60_000 }]
-    // Early in a second, so that what follows is in the same one.
-    await sleep(SECOND_MS - (Date.now() % SECOND_MS) + 100)
-    const windowBegins = new Date(Date.now() - 60_000)
-    const { id } = await database.credits.consumeCredits({ userId: 'u', credits: 1 })
-    await database.sql('UPDATE credit SET created_at = ? WHERE id = ?', floored(windowBegins), id)
-    const second = database.credits.consumeCredits({ userId: 'u', credits: 1 }, { limits })
-    await expect(second).rejects.toMatchObject({ code: 'SPENDING_LIMIT' })
   })
 })
 

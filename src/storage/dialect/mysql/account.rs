@@ -91,7 +91,7 @@ fn rows<W: Wire>(tables: &Tables, whose: Whose<'_>, picks: &[Pick<'_>]) -> Answe
                 "(transaction_type = 'grant' AND subscription_no IS NOT NULL)".to_owned()
             }
             Pick::GrantsSince(since_ms) => {
-                let since = literal::time(tables.of_credit("createdAt")?, *since_ms);
+                let since = literal::time_from(tables.of_credit("createdAt")?, *since_ms);
                 format!("(transaction_type = 'grant' AND created_at >= {since})")
             }
         });

@@ -97,8 +97,7 @@ pub(super) fn spent_by<W: Wire>(
             format!(" GROUP BY {}", owners.bytes("user_id")),
         ),
     };
-    // Rounded down as the rows' own times are: a window never ends early.
-    let since = literal::time(tables.of_credit("createdAt")?, spending.since_ms);
+    let since = literal::time_from(tables.of_credit("createdAt")?, spending.since_ms);
     let of_scene = match &spending.scene {
         Some(scene) => {
             format!(
