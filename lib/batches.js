@@ -2,7 +2,7 @@
 
 /** Lists of requests: in one transaction, or each by itself. */
 
-const { invalidArgument, unknownField } = require('./errors.js')
+const { invalidArgument, unknownKeyOfItem } = require('./errors.js')
 const { fieldsOf, isFields, lengthOf, look, snapshot } = require('./fields.js')
 const { LONGEST_LIST } = require('./wire.js')
 
@@ -39,7 +39,7 @@ function taskAndCost(createMediaTask) {
     if (!isFields(taken)) throw invalidArgument(create, 'an item of createMediaTasks', 'an object', taken)
     const { task, costCredits, ...others } = taken
     const unknown = Object.keys(others).find((key) => others[key] !== undefined)
-    if (unknown !== undefined) throw unknownField(create, 'createMediaTasks', unknown)
+    if (unknown !== undefined) throw unknownKeyOfItem(create, unknown)
     return createMediaTask(task, costCredits, options)
   }
 }

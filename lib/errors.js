@@ -47,12 +47,13 @@ function invalidArgument(method, field, expected, ...given) {
   return errorOf(method, { code: 'INVALID_ARGUMENT', message, retryable: false, details: { field } })
 }
 
-/** The error for a key that `method` does not know, with the native code's message. */
-function unknownField(method, table, key) {
+/** The error for a key of an item of `createMediaTasks`, with the native code's message. */
+function unknownKeyOfItem(method, key) {
+  const table = 'createMediaTasks'
   const field = shortened(key)
   const message =
-    `unknown field ${JSON.stringify(field)}: ${table} has no such column or parameter; fix the name, or add the ` +
-    'column to the table'
+    `unknown field ${JSON.stringify(field)}: ${table} has no such column or parameter; an item has a task and its ` +
+    "costCredits; options are the call's last argument"
   return errorOf(method, { code: 'UNKNOWN_FIELD', message, retryable: false, details: { table, field } })
 }
 
@@ -86,5 +87,5 @@ module.exports = {
   errorOf,
   invalidArgument,
   readOnlyField,
-  unknownField,
+  unknownKeyOfItem,
 }

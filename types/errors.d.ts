@@ -114,6 +114,10 @@ export class MediaCreditsError extends Error {
    * The call's maximum number of free trials (`FREE_TRIAL_USED_UP`), or the credits of the limit (`SPENDING_LIMIT`).
    */
   readonly limit?: number
+  /** The limit that was exceeded, as an index of the call's `limits`, from 0 (`SPENDING_LIMIT`). */
+  readonly limitIndex?: number
+  /** That limit's window, as the call passed it: a unit, or milliseconds (`SPENDING_LIMIT`). */
+  readonly per?: 'hour' | 'day' | 'week' | 'month' | number
   /** The credits spent in the limit's window (`SPENDING_LIMIT`). */
   readonly spent?: number
   /**

@@ -129,7 +129,8 @@ export interface SpendingLimit {
 export interface LimitsOptions {
   /**
    * At most 10 limits, all of which apply. They are checked in the transaction of the charge; if one is exceeded, the
-   * call rejects with `SPENDING_LIMIT` (`limit`, `spent`, `required`, `resetsAt`), for the limit that resets last.
+   * call rejects with `SPENDING_LIMIT` (`limitIndex`, `limit`, `per`, `spent`, `required`, `resetsAt`), for the limit
+   * that resets last.
    * Refunded charges do not count; settled charges count with their final credits. `null` means no limit.
    */
   limits?: readonly SpendingLimit[] | null | undefined

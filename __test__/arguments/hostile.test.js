@@ -135,6 +135,9 @@ describe('an item of a batch that is not atomic', () => {
     const atomic = await createMediaTasks([item], { atomic: true }).catch((error) => error)
     expect(atomic).toMatchObject(expected)
     expect(atomic.message).toContain(reason.message)
+    expect(reason.message).toMatch(
+      /an item has a task and its costCredits; options are the call's last argument$/,
+    )
     expect(await createMediaTasks([{ ...item, maxActive: undefined }])).toMatchObject([
       { status: 'fulfilled' },
     ])

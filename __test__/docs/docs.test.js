@@ -21,6 +21,7 @@ const SHOWN_ONLY = {
   'docs/cli.md': 10,
   'docs/deploying.md': 2,
   'docs/migrating.md': 1,
+  'docs/start.md': 3,
   'docs/transactions.md': 2,
 }
 

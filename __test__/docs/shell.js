@@ -15,6 +15,8 @@ const OTHERS = {
   'npm ci': 'npm has it; it would replace node_modules under the tests',
   'npm test': 'it runs this test',
   'npm install media-credits': 'asks the registry',
+  'npm install media-credits @libsql/client': 'asks the registry; start.test.js does without',
+  'node --env-file=.env start.mjs': 'start.test.js runs it, in a folder with the file',
   'npm install @opentelemetry/api': 'asks the registry',
   'npx --package typescript@5 --package media-credits media-credits adopt': 'asks the registry',
   'npm pack ./npm/media-credits ./npm/linux-x64-gnu':

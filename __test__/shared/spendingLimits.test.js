@@ -56,7 +56,8 @@ describe.each(Object.entries(CHARGES))('%s', (_, make) => {
     await database.credits.consumeCredits({ userId: 'v', credits: 50 })
     const error = await make(database.credits, 5, daily(10)).catch((error) => error)
     expect(error).toMatchObject({ code: LIMIT, spent: 6, limit: 10, required: 5, resetsAt: tomorrow() })
-    expect(error.message).toContain('Spending limit, 6 + 5 > 10')
+    expect(error).toMatchObject({ limitIndex: 0, per: 'day' })
+    expect(error.message).toContain('Spending limit, 6 + 5 > 10 per day')
     expect(await database.credits.getRemainingCredits('u')).toBe(94)
     await make(database.credits, 4, daily(10))
     expect(await refusal(database, () => charge(database, 1, daily(10)))).toMatchObject({ spent: 10 })
@@ -169,7 +170,7 @@ test('a limit of a scene counts charges of that scene', async () => {
   expect(error).toMatchObject({ code: LIMIT, spent: 10 })
 })
 
-test('of several limits all apply, and the error has the one that resets last', async () => {
+test('of several limits all apply, and the error names the one that resets last', async () => {
   const database = await withUser()
   await charge(database, 10)
   const limits = [
@@ -179,14 +180,22 @@ test('of several limits all apply, and the error has the one that resets last', 
   ]
   expect(await refusal(database, () => charge(database, 5, { limits }))).toMatchObject({
     limit: 12,
+    limitIndex: 2,
+    per: 'day',
     spent: 10,
   })
   const late = await refusal(database, () => charge(database, 6, { limits: limits.slice(1) }))
-  expect(late).toMatchObject({ limit: 15 })
+  expect(late).toMatchObject({ limit: 15, limitIndex: 0, per: 'month' })
   expect(await refusal(database, () => charge(database, 6, { limits }))).toMatchObject({
     limit: 5,
+    limitIndex: 0,
+    per: 'hour',
     resetsAt: null,
   })
+  const rolling = [{ credits: 20, per: HOUR_MS }]
+  const error = await refusal(database, () => charge(database, 21, { limits: rolling }))
+  expect(error).toMatchObject({ limitIndex: 0, limit: 20, per: HOUR_MS })
+  expect(error.message).toBe('Spending limit, 10 + 21 > 20 per 3600000 ms')
 })
 
 test('a limit does not count revocations, but counts charges that only have such metadata', async () => {

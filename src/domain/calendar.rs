@@ -5,6 +5,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{Span, Timestamp, Zoned};
 
 use super::value::Value;
+use crate::error::Period;
 
 /// The length of a window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,22 +22,26 @@ pub enum Per {
     Ms(i64),
 }
 
+/// The units of a calendar, as an option `per` names them.
+const UNITS: [(&str, Per); 4] =
+    [("hour", Per::Hour), ("day", Per::Day), ("week", Per::Week), ("month", Per::Month)];
+
 impl Per {
     /// Reads an option `per`: a unit's name, or milliseconds.
     pub fn parse(value: &Value) -> Option<Self> {
         /// A hundred years.
         const LONGEST_MS: i64 = 3_155_760_000_000;
         match value {
-            Value::Text(per) => match per.as_str() {
-                "hour" => Some(Self::Hour),
-                "day" => Some(Self::Day),
-                "week" => Some(Self::Week),
-                "month" => Some(Self::Month),
-                _ => None,
-            },
+            Value::Text(per) => UNITS.iter().find(|(unit, _)| unit == per).map(|(_, per)| *per),
             Value::Integer(ms) if (1..=LONGEST_MS).contains(ms) => Some(Self::Ms(*ms)),
             _ => None,
         }
+    }
+
+    /// The same for an error: as the option names it.
+    pub fn period(self) -> Period {
+        let unit = UNITS.iter().find(|(_, per)| *per == self);
+        unit.map_or(Period::Ms(self.length_ms()), |(unit, _)| Period::Unit(unit))
     }
 
     /// Its length without a calendar: a day has 24 hours, a month 30 days.

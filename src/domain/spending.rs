@@ -155,7 +155,9 @@ pub fn check(
     now_ms: i64,
 ) -> Result<()> {
     let mut last: Option<(i64, Error)> = None;
-    for (limit, spent) in spent.iter().filter_map(|(at, spent)| Some((limits.get(*at)?, spent))) {
+    for (at, limit, spent) in
+        spent.iter().filter_map(|(at, spent)| Some((*at, limits.get(*at)?, spent)))
+    {
         let total = spent.iter().fold(0_i64, |total, (credits, _)| total.saturating_add(*credits));
         if total.saturating_add(credits) <= limit.credits {
             continue;
@@ -163,8 +165,14 @@ pub fn check(
         let resets_at_ms = limit.resets_at_ms(credits, spent, now_ms);
         let order = resets_at_ms.unwrap_or(i64::MAX);
         if last.as_ref().is_none_or(|(other, _)| order > *other) {
-            let (required, limit) = (credits, limit.credits);
-            let error = Error::SpendingLimit { required, spent: total, limit, resets_at_ms };
+            let error = Error::SpendingLimit {
+                required: credits,
+                spent: total,
+                limit_index: at,
+                limit: limit.credits,
+                per: limit.per.period(),
+                resets_at_ms,
+            };
             last = Some((order, error));
         }
     }
@@ -242,44 +250,53 @@ mod tests {
         let each = |spent: &[(i64, i64)]| -> Vec<Spent> {
             spent.iter().map(|(credits, at_ms)| (*credits, Some(*at_ms))).collect()
         };
-        type Row = (Vec<(Limit, Vec<Spent>)>, i64, Option<(i64, i64, Option<i64>)>);
+        type Refused = (usize, i64, i64, Option<i64>);
+        type Row = (Vec<(Limit, Vec<Spent>)>, i64, Option<Refused>);
         let rows: Vec<Row> = vec![
-            // limits with what was spent, credits; the limit that refuses, what was spent, when it resets
+            // limits with what was spent, credits; the limit that refuses (index, credits), what was spent, when
+            // it resets
             (vec![(day(), sum(0))], 10, None),
             (vec![(day(), sum(4))], 6, None),
-            (vec![(day(), sum(4))], 7, Some((10, 4, Some(48 * HOUR_MS)))),
-            (vec![(day(), sum(0))], 11, Some((10, 0, None))),
-            (vec![(day(), sum(12))], 1, Some((10, 12, Some(48 * HOUR_MS)))),
-            (vec![(day(), Vec::new())], 11, Some((10, 0, None))),
-            (vec![(day(), sum(4)), (hour(), sum(4))], 1, Some((4, 4, Some(31 * HOUR_MS)))),
-            (vec![(day(), sum(10)), (hour(), sum(4))], 1, Some((10, 10, Some(48 * HOUR_MS)))),
-            (vec![(hour(), sum(4)), (day(), sum(10))], 1, Some((10, 10, Some(48 * HOUR_MS)))),
-            (vec![(day(), sum(10)), (hour(), sum(0))], 5, Some((4, 0, None))),
+            (vec![(day(), sum(4))], 7, Some((0, 10, 4, Some(48 * HOUR_MS)))),
+            (vec![(day(), sum(0))], 11, Some((0, 10, 0, None))),
+            (vec![(day(), sum(12))], 1, Some((0, 10, 12, Some(48 * HOUR_MS)))),
+            (vec![(day(), Vec::new())], 11, Some((0, 10, 0, None))),
+            (vec![(day(), sum(4)), (hour(), sum(4))], 1, Some((1, 4, 4, Some(31 * HOUR_MS)))),
+            (vec![(day(), sum(10)), (hour(), sum(4))], 1, Some((0, 10, 10, Some(48 * HOUR_MS)))),
+            (vec![(hour(), sum(4)), (day(), sum(10))], 1, Some((1, 10, 10, Some(48 * HOUR_MS)))),
+            (vec![(day(), sum(10)), (hour(), sum(0))], 5, Some((1, 4, 0, None))),
             (vec![(rolling(), each(&[(3, 100), (3, 200), (3, 300)]))], 1, None),
             (
                 vec![(rolling(), each(&[(3, 300), (3, 100), (3, 200)]))],
                 2,
-                Some((10, 9, Some(100 + 5 * HOUR_MS))),
+                Some((0, 10, 9, Some(100 + 5 * HOUR_MS))),
             ),
             (
                 vec![(rolling(), each(&[(3, 100), (3, 200), (3, 300)]))],
                 5,
-                Some((10, 9, Some(200 + 5 * HOUR_MS))),
+                Some((0, 10, 9, Some(200 + 5 * HOUR_MS))),
             ),
             (
                 vec![(rolling(), each(&[(3, 100), (3, 200), (3, 300)]))],
                 10,
-                Some((10, 9, Some(300 + 5 * HOUR_MS))),
+                Some((0, 10, 9, Some(300 + 5 * HOUR_MS))),
             ),
-            (vec![(rolling(), each(&[(3, 100)]))], 11, Some((10, 3, None))),
+            (vec![(rolling(), each(&[(3, 100)]))], 11, Some((0, 10, 3, None))),
         ];
         for (known, credits, expected) in rows {
             let (limits, spent): (Vec<Limit>, Vec<Vec<Spent>>) = known.into_iter().unzip();
             let spent: Vec<_> = spent.into_iter().enumerate().collect();
             let refused = match check(&limits, credits, &spent, now_ms) {
-                Err(Error::SpendingLimit { required, spent, limit, resets_at_ms }) => {
-                    assert_eq!(required, credits);
-                    Some((limit, spent, resets_at_ms))
+                Err(Error::SpendingLimit {
+                    required,
+                    spent,
+                    limit_index: at,
+                    limit,
+                    per,
+                    resets_at_ms,
+                }) => {
+                    assert_eq!((required, per), (credits, limits[at].per.period()));
+                    Some((at, limit, spent, resets_at_ms))
                 }
                 other => other.map(|()| None).unwrap(),
             };

@@ -1,6 +1,6 @@
 //! The properties of an error besides its message: its code, its details, and whether a retry can succeed.
 
-use super::Error;
+use super::{Error, Period};
 use crate::echo::detail;
 
 /// A property of the JavaScript error.
@@ -8,7 +8,7 @@ use crate::echo::detail;
 pub enum Detail {
     /// A name, an id, or a sentence.
     Text(String),
-    /// A number of credits or requests.
+    /// A number of credits, requests or milliseconds.
     Number(i64),
     /// A time, in epoch milliseconds; `None` means never.
     TimeMs(Option<i64>),
@@ -264,10 +264,12 @@ impl Error {
                 let numbers = numbers.chain(balance.map(|balance| ("balance", balance)));
                 numbers.map(|(name, number)| (name, Detail::Number(number))).collect()
             }
-            Self::SpendingLimit { required, spent, limit, resets_at_ms } => vec![
+            Self::SpendingLimit { required, spent, limit_index, limit, per, resets_at_ms } => vec![
                 ("required", Detail::Number(*required)),
                 ("spent", Detail::Number(*spent)),
+                ("limitIndex", index_detail(*limit_index)),
                 ("limit", Detail::Number(*limit)),
+                ("per", per_detail(*per)),
                 ("resetsAt", Detail::TimeMs(*resets_at_ms)),
             ],
             Self::TooManyActiveTasks { active, max_active } => vec![
@@ -303,7 +305,7 @@ impl Error {
             Self::ChargeRefunded { charge_id } => vec![("creditId", text(charge_id))],
             Self::InBatch { index, error } => {
                 let mut details = error.details();
-                details.push(("index", Detail::Number(i64::try_from(*index).unwrap_or(i64::MAX))));
+                details.push(("index", index_detail(*index)));
                 details
             }
             Self::Database { database_code, .. } => vec![("databaseCode", text(database_code))],
@@ -320,5 +322,17 @@ impl Error {
             | Self::OutcomeUnknown { .. }
             | Self::Internal(_) => Vec::new(),
         }
+    }
+}
+
+fn index_detail(index: usize) -> Detail {
+    Detail::Number(i64::try_from(index).unwrap_or(i64::MAX))
+}
+
+/// A limit's window, as the call's option `per` has it.
+fn per_detail(per: Period) -> Detail {
+    match per {
+        Period::Unit(unit) => Detail::Text(unit.to_owned()),
+        Period::Ms(ms) => Detail::Number(ms),
     }
 }

@@ -4,10 +4,14 @@
 //! next, and never contains a password or a URL.
 
 mod codes;
+mod period;
+mod unknown_field;
 
 use thiserror::Error;
 
 pub use self::codes::{Code, Detail, Family};
+pub use self::period::Period;
+use self::unknown_field::remedy;
 use crate::echo::{echo, said};
 
 /// The result of everything in this crate that can fail.
@@ -67,9 +71,8 @@ pub enum Error {
     },
     /// A key that is neither a column nor a parameter.
     #[error(
-        "unknown field {:?}: {table} has no such column or parameter; fix the name, or add \
-         the column to the table",
-        echo(.field)
+        "unknown field {:?}: {table} has no such column or parameter; {}",
+        echo(.field), remedy(.table, .field)
     )]
     UnknownField {
         /// The table, or the function with the parameters.
@@ -266,14 +269,18 @@ pub enum Error {
         expected: &'static str,
     },
     /// A plan's limit: the user has used up a spending limit. The app's pages show this message.
-    #[error("Spending limit, {spent} + {required} > {limit}")]
+    #[error("Spending limit, {spent} + {required} > {limit} per {per}")]
     SpendingLimit {
         /// The credits of the charge.
         required: i64,
         /// The credits spent in this window.
         spent: i64,
-        /// The limit.
+        /// The limit's index in the call's list.
+        limit_index: usize,
+        /// Its credits.
         limit: i64,
+        /// Its window.
+        per: Period,
         /// When this limit allows the charge; `None` means never.
         resets_at_ms: Option<i64>,
     },

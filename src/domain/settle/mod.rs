@@ -139,7 +139,7 @@ impl Settlement {
         default: RefundPolicy,
     ) -> Result<Self> {
         let known = [&["over", "refundPolicy"][..], &Scenes::NAMES].concat();
-        options.only("the options of a settlement", &known)?;
+        options.only("a settlement", &known)?;
         let paying = options.paying()?;
         let amount = Amount::Final(credits.map_or(0, Credits::get));
         let over = options::choice(options, "over", &["refuse", "available"])?;
@@ -158,7 +158,7 @@ impl Settlement {
             None => Amount::AllBack,
             credits => Amount::Back(Credits::parse("credits", credits)?.get()),
         };
-        options.only("the options of a refund", &["refundPolicy"])?;
+        options.only("a refund", &["refundPolicy"])?;
         let (target, over) = (Target::Charge(id), Over::Refuse);
         let (paying, policy) = (Paying::default(), read_policy(options, policy)?);
         Ok(Self { target, amount, over, paying, policy })

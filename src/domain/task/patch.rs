@@ -102,7 +102,7 @@ impl TaskPatch {
         policy: RefundPolicy,
     ) -> Result<Self> {
         let known = [&Guards::NAMES[..], &["allowRefunded", "refundPolicy"]].concat();
-        options.only("the options of an update", &known)?;
+        options.only("an update", &known)?;
         check_fixed(&fields)?;
         let credit_id = fields.optional_id("creditId")?;
         Ok(Self {

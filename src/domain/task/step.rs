@@ -50,10 +50,7 @@ impl StepCharge {
     ) -> Result<Self> {
         let known = ["credits", "description", "scene", "metadata", "transactionNo"];
         let own = Own::beside(&known, "the charge for a step", charge)?;
-        options.only(
-            "the options of a step",
-            &[&Guards::NAMES[..], &Scenes::NAMES, &["limits"]].concat(),
-        )?;
+        options.only("a step", &[&Guards::NAMES[..], &Scenes::NAMES, &["limits"]].concat())?;
         Limit::check_option(options)?;
         check_fixed(&patch)?;
         if patch.get("creditId").is_some() {
