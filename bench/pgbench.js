@@ -22,7 +22,7 @@ async function initializePgbench(databases) {
     .find((file) => fs.existsSync(file))
   if (!command) return { description: 'There is no pgbench here, so no yardstick.' }
   const url = await databases.create('pgbench')
-  // A scale of 1 has so many accounts that its tables are not larger than those of the other contestants.
+  // With a scale of 1 its tables are not larger than those of the other contestants.
   await run(command, ['--initialize', '--quiet', '--scale', '1', url])
   const version = execFileSync(command, ['--version'], { encoding: 'utf8' }).trim()
   const description = `${version}: scale 1, ${CLIENTS} clients, ${THREADS} threads, over TCP.`

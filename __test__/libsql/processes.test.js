@@ -13,7 +13,7 @@ staysSound()
 
 const CREDITS = process.env.FULL ? 500 : 25
 const [PROCESSES, USERS] = [3, 20]
-/** With so many processes sqld was seen to stop writing. Calls then fail with these codes. */
+/** With this many processes sqld was seen to stop writing. Calls then fail with the codes below. */
 const CROWD = { processes: 12, callers: 4, tasksEach: 15 }
 const CROWD_OPTIONS = { statementTimeoutMs: 5000, busyTimeoutMs: 5000, connectTimeoutMs: 3000 }
 const CROWD_REFUSALS = ['INSUFFICIENT_CREDITS', 'DATABASE_BUSY', 'DATABASE_UNAVAILABLE', 'OUTCOME_UNKNOWN']

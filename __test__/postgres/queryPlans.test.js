@@ -15,7 +15,7 @@ const CREDITS = 1_000_000
 const TASKS = 250_000
 /** Users with credits for several calls. */
 const RICH = [20, 21, 22]
-/** Of so many tasks of a table, one has stopped at `processing`; of so many charges, one is a hold that has ended. */
+/** One task of this many of a table has stopped at `processing`; one charge of this many is a hold that has ended. */
 const STUCK_OF = 1000
 const HELD_OF = 100_000
 

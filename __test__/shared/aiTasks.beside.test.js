@@ -76,7 +76,7 @@ describe('getAITasks', () => {
 })
 
 describe('stuck AI tasks', () => {
-  /** User `u` has tasks of 10 credits each, in a status and untouched for so many minutes. */
+  /** User `u` has tasks of 10 credits each, in a status and last changed this number of minutes ago. */
   async function withTasks(tasks) {
     const database = await TestDatabase.fresh()
     await database.user('u', { credits: Object.keys(tasks).length * 10, expiresAt: null })

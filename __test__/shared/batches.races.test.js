@@ -18,7 +18,7 @@ const BATCHES = [
   ['consumeCreditsBatch', paid, 'consumeCredits', 'CREDIT_EXISTS'],
 ]
 
-/** Users with so many credits each, in several grants. */
+/** Users with this number of credits each, in several grants. */
 async function withUsers(...credits) {
   const database = await TestDatabase.fresh()
   for (const [at, sum] of credits.entries()) await database.user('uvw'[at], sum - 20, 15, 5)

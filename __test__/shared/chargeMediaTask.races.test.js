@@ -36,7 +36,7 @@ describe.each(Object.entries(KINDS))('charge%s at the same moment:', (kind, { cr
 
   const [chargeTask, updateTask, listCharges] = [`charge${kind}`, `update${kind}ById`, `get${kind}Charges`]
 
-  /** User `u` has tasks `t0`, `t1`, …, which cost nothing, and so many credits in one grant `g`. */
+  /** User `u` has tasks `t0`, `t1`, …, which cost nothing, and `credits` in one grant `g`. */
   async function withMany(tasks, credits) {
     const database = await TestDatabase.fresh()
     await database.user('u', { id: 'g', credits, transactionNo: 'g' })

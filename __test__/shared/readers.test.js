@@ -4,7 +4,7 @@ const { TestDatabase, task } = require('../helpers/database')
 
 const TASKS = 100
 const LONG = 500_000
-/** So many are asked for at once, again and again. */
+/** The number of concurrent reads, which are repeated. */
 const AT_ONCE = 8
 /** Enough to take long on each machine: a call beside them has one or two short reads. */
 const PAGES = 80

@@ -18,7 +18,7 @@ const renewal = (number, days, more) => ({
   ...{ periodEnd: inDays(days), transactionNo: `invoice-${number}`, rollover: { atMost: 60 }, ...more },
 })
 
-/** User `u` has a first period of a subscription, which ends in so many days, a task of 30, and a top-up. */
+/** User `u` has a first period of a subscription, which ends in `days`, a task of 30, and a top-up. */
 async function withPeriod(days = 1) {
   const database = await TestDatabase.fresh()
   await database.user(

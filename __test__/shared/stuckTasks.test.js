@@ -25,7 +25,7 @@ async function addTasks(database, userId, taskIds) {
   await database.sql('UPDATE media_tasks SET updated_at = ? WHERE user_id = ?', ago(60), userId)
 }
 
-/** User `u` has these tasks, in a status and untouched for so many minutes: `{ id: [status, minutes] }`. */
+/** User `u` has these tasks, in a status and last changed minutes ago: `{ id: [status, minutes] }`. */
 async function withTasks(tasks) {
   const database = await TestDatabase.fresh()
   await addTasks(database, 'u', Object.keys(tasks))

@@ -142,7 +142,7 @@ sqlite.describe('a charge that can not be read', () => {
     ['status', "x'00'", 'VALUE_UNREADABLE'],
     ['user_id', "x'00'", 'VALUE_UNREADABLE'],
     ['consumed_detail', "x'00'", 'CHARGE_CORRUPT'],
-  ])('its %s is %s: its task is told so, and no other', async (column, value, code) => {
+  ])('its %s is %s: only its own task is refused', async (column, value, code) => {
     const database = await TestDatabase.fresh()
     await database.user('u', 100)
     const { createMediaTask, updateMediaTaskById, refundCredits } = database.credits

@@ -403,7 +403,7 @@ describe('a client that misbehaves', () => {
     ['an object in place of text', () => [{ a: { rows: [] } }]],
     ['a Map in place of a row', () => [new Map([['a', '{}']])]],
     ['rows in an object', () => ({ rows: { 0: { a: '{}' }, length: 1 } })],
-  ])('and returns %s is told so, and nothing is written', async (_, query) => {
+  ])('and returns %s is refused, and nothing is written', async (_, query) => {
     const error = await writingNothing(database, () => wrapped(query))
     expect(error).toBeInstanceOf(MediaCreditsError)
     expect(error).toMatchObject({ code: 'DATABASE_ERROR', databaseCode: 'CLIENT' })

@@ -60,7 +60,7 @@ describe('kill -9 in the middle of a checkpoint', () => {
   }
 
   test.each([
-    // Of 25,000 pages, see src/storage/sqlite/wal.rs: with long texts that is not so many tasks.
+    // Of 25,000 pages, see src/storage/sqlite/wal.rs: with long texts a few tasks fill them.
     ['of a commit, because the log is long,', { tasksEach: 1000, bytes: 20_000 }],
     ['of an idle writer', { tasksEach: 25, bytes: 0 }],
   ])(

@@ -114,7 +114,7 @@ describe.each(JOURNALS)('a file whose last commits are: %s', (journal) => {
     test.each([
       ['together with its log', removeLog],
       ['without its log, which stays', () => {}],
-    ])('a file that is replaced %s is said to be', async (_, remove) => {
+    ])('a file that is replaced %s is reported as replaced', async (_, remove) => {
       const database = await underTest(journal)
       const valid = await replacement()
       remove(database.file)
