@@ -126,7 +126,8 @@ function readManifest(root) {
   if (!fs.existsSync(file))
     throw new AdoptError('there is no package.json here: run it in the folder of the app')
   try {
-    return JSON.parse(fs.readFileSync(file, 'utf8'))
+    // As npm reads it: without the byte order mark of an editor on Windows.
+    return JSON.parse(fs.readFileSync(file, 'utf8').replace(/^\uFEFF/, ''))
   } catch (error) {
     throw new AdoptError(`package.json can't be read: ${error.message}`)
   }

@@ -268,7 +268,9 @@ class ModelFile {
     const imports = this.tree.statements.filter((node) => ts.isImportDeclaration(node))
     const above = imports.findLast((node) => !/^(?:[.~#]|@\/)/.test(node.moduleSpecifier.text))
     const text = this.#importText(names)
-    for (const node of lost) source.remove(source.linesOf(node), node === above ? text : '')
+    const spans = lost.filter((node) => node !== above).map((node) => source.linesOf(node))
+    for (const span of joined(spans)) source.remove(span)
+    if (lost.includes(above)) source.remove(source.linesOf(above), text)
     if (text === '' || lost.includes(above)) return
     if (above) return source.insert(source.lineEnd(above.getEnd()), text)
     const first = imports[0] ?? this.tree.statements.find((node) => !isDirective(ts, node))
@@ -286,6 +288,15 @@ class ModelFile {
     return `import { ${missing.join(', ')} } from ${source.quoted(NAME)}${source.semicolon}${source.eol}`
   }
 }
+
+/** Spans that touch, as one, so that the blank lines around them become one blank line. */
+const joined = (spans) =>
+  spans.reduce((all, span) => {
+    const last = all.at(-1)
+    return last?.end === span.start
+      ? [...all.slice(0, -1), { start: last.start, end: span.end }]
+      : [...all, span]
+  }, [])
 
 const isDirective = (ts, node) =>
   ts.isExpressionStatement(node) && ts.isStringLiteral(bare(ts, node.expression))

@@ -46,7 +46,9 @@ function replaceModels(app, variables) {
     }
     file.replace(names)
     source.because(
-      `the package has ${names.length === 1 ? 'this function' : `these ${names.length} functions`}, each one transaction`,
+      names.length === 1
+        ? 'the package has this function, as one transaction'
+        : `the package has these ${names.length} functions, each one transaction`,
     )
     replaced.push(...names)
   }

@@ -73,6 +73,11 @@ class Source {
     return { path: this.path, line: this.lineOf(node.getStart(this.tree)) }
   }
 
+  /** The position after the byte order mark, which stays. */
+  get #markEnd() {
+    return this.text.startsWith('\uFEFF') ? 1 : 0
+  }
+
   lineStart(position) {
     return this.text.lastIndexOf('\n', position - 1) + 1
   }
@@ -144,7 +149,7 @@ class Source {
   /** From `start` to the end of a statement, as whole lines unless they contain another statement. */
   #alone(start, node) {
     const { text } = this
-    const [from, to] = [this.lineStart(start), this.lineEnd(node.getEnd())]
+    const [from, to] = [Math.max(this.lineStart(start), this.#markEnd), this.lineEnd(node.getEnd())]
     const isFirst = text.slice(from, start).trim() === ''
     const behind = text.slice(node.getEnd(), to)
     const isLast = /^[\s;]*(?:\/\/.*|\/\*(?:(?!\*\/)[^])*\*\/\s*)?$/.test(behind)

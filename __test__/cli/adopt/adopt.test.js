@@ -273,7 +273,9 @@ export const mediaTasks = sqliteTable('media_tasks', {
     Object.entries(forms).map(([name, form]) => [
       name,
       Object.fromEntries(
-        Object.entries(STOCK).map(([file, text]) => [file, file.endsWith('json') ? text : form(text)]),
+        Object.entries({ ...STOCK, 'package.json': JSON.stringify(manifest, undefined, 2) }).map(
+          ([file, text]) => [file, file === 'package.json' || !file.endsWith('json') ? form(text) : text],
+        ),
       ),
     ]),
   ),
@@ -291,6 +293,7 @@ test.each(Object.entries(ODD))('adopts an app with %s', async (_, files) => {
   for (const name of models) {
     expect(after[name]).not.toContain('.transaction(')
     expect(after[name].includes('\r\n')).toBe(before[name].includes('\r\n'))
+    expect(after[name].startsWith('\uFEFF')).toBe(before[name].startsWith('\uFEFF'))
     expect(after[name].replaceAll('\r\n', '')).not.toContain('\r')
     for (const part of ownParts(before[name])) expect(after[name]).toContain(part)
   }

@@ -102,6 +102,7 @@ function compile(root) {
 
 /** Text in the form of another author. */
 const forms = {
+  'a byte order mark': (text) => `\uFEFF${text}`,
   CRLF: (text) => text.replaceAll('\n', '\r\n'),
   tabs: (text) => text.replace(/^(?: {2})+/gm, (spaces) => '\t'.repeat(spaces.length / 2)),
   'no semicolons': (text) => text.replace(/;$/gm, ''),

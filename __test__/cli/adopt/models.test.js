@@ -31,6 +31,12 @@ describe('a model file', () => {
   test.each([
     ['a function, with the imports that only it needs', `${HEAD}\n${BALANCE}`, `${IMPORT}\n${CONNECTED}`],
     [
+      'a group of imports that only it needs',
+      `${HEAD.replace(';\n', ';\n\n')}\n${BALANCE}`,
+      `${IMPORT}\n${CONNECTED}`,
+    ],
+    ['a byte order mark stays', `\uFEFF${HEAD}\n${BALANCE}`, `\uFEFF${IMPORT}\n${CONNECTED}`],
+    [
       'its own comments, and no others',
       `// about the file\n\n${HEAD}\n// about credits\n\n/** The balance. */\n// of a user\n${BALANCE}\n// after it\nexport const a = 1;\n`,
       `// about the file\n\n${IMPORT}\n// about credits\n\n${CONNECTED}\n// after it\nexport const a = 1;\n`,

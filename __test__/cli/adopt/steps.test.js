@@ -25,6 +25,11 @@ describe('the dependency', () => {
       '{\n  "dependencies": {\n    "a": "1",\n    "media-credits": "^1.0.0",\n    "next": "16"\n  }\n}\n',
     ],
     [
+      'after a byte order mark',
+      '\uFEFF{\n  "dependencies": {\n    "a": "1"\n  }\n}\n',
+      '\uFEFF{\n  "dependencies": {\n    "a": "1",\n    "media-credits": "^1.0.0"\n  }\n}\n',
+    ],
+    [
       'at the end',
       '{\n\t"dependencies": {\n\t\t"a": "1"\n\t}\n}\n',
       '{\n\t"dependencies": {\n\t\t"a": "1",\n\t\t"media-credits": "^1.0.0"\n\t}\n}\n',
