@@ -28,8 +28,8 @@ Examples:
 module.exports = (program) =>
   program
     .command('adopt')
-    .summary("put the package in the place of an app's models")
-    .description("Puts the package in the place of an app's TypeScript models.")
+    .summary("replace an app's models by the package")
+    .description("Replaces an app's TypeScript models by the package.")
     .option('--apply', 'change the files')
     .addOption(
       new Option('--check', 'check whether the app still charges without the package').conflicts('apply'),

@@ -18,7 +18,7 @@ module.exports = (program) =>
   withDatabase(program.command('expiring'))
     .summary('list users whose credits expire soon')
     .description(
-      'Lists each user whose credits expire soon, how many they are, and when the first of them expire.',
+      'Lists each user whose credits expire soon, with their number and the time when the first of them expire.',
     )
     .addOption(
       new Option('--within <time>', 'credits that expire within this time from now')

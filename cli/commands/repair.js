@@ -6,7 +6,7 @@ const { oneLine, plural } = require('../output')
 
 const HELP = `
 It repairs what has only one right value: credits that were refunded twice, failed tasks that were not refunded, times in
-the wrong unit. All else needs an operator who knows what happened; media-credits audit goes on listing it.
+the wrong unit. An operator decides about all other findings; media-credits audit still lists them.
 
 With --apply the changes are computed again and written in one transaction; each row records them. Without it nothing is
 written.

@@ -8,8 +8,8 @@ const { count, oneLine, plural, signed, time } = require('../output')
 const PAGE = 1000
 
 const HELP = `
-Oldest first, and the newest of all unless --all says otherwise. Times are UTC. A day alone counts from its beginning
-(--from) or to its end (--to); 30d is thirty days ago.
+The newest entries, or with --all all of them, oldest first. Times are UTC. A day alone counts from its beginning (--from)
+or to its end (--to); 30d is thirty days ago.
 
 With --json: one document, { userId, openingBalance, entries, earlier }. The entries are those of getStatement, and
 earlier says how many were left out before them.

@@ -8,8 +8,8 @@ const { ago, oneLine, plural, time } = require('../output')
 const DEFAULT_MS = 30 * 60_000
 
 const HELP = `
-Choose --older-than longer than your slowest worker is ever silent. A task that reports while this runs is left
-alone, and one that reports later can't deliver what was refunded.
+Choose --older-than longer than the longest time between two updates of a worker. A task that is updated while this runs
+is not failed, and a worker that reports later can't deliver a task that was refunded.
 
 With --json: one document, { tasks }, with --fail what failStuckMediaTasks gives: { tasks, credits, spendable, errors }.
 Exit code 1: there are stuck tasks; with --fail: some tasks could not be failed.

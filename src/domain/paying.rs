@@ -41,7 +41,7 @@ impl Scenes {
             (None, Some(scenes)) => Ok(Self::Except(scenes)),
             (Some(_), Some(_)) => Err(Error::InvalidArgument {
                 name: except.to_owned(),
-                expected: format!("left out, since {only} says all"),
+                expected: format!("left out beside {only}"),
                 given: describe(options.get(except)),
             }),
         }
