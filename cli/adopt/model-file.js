@@ -268,10 +268,12 @@ class ModelFile {
     const imports = this.tree.statements.filter((node) => ts.isImportDeclaration(node))
     const above = imports.findLast((node) => !/^(?:[.~#]|@\/)/.test(node.moduleSpecifier.text))
     const text = this.#importText(names)
-    const spans = lost.filter((node) => node !== above).map((node) => source.linesOf(node))
-    for (const span of joined(spans)) source.remove(span)
-    if (lost.includes(above)) source.remove(source.linesOf(above), text)
-    if (text === '' || lost.includes(above)) return
+    const place = above ?? imports[0]
+    const isReplaced = text !== '' && lost.includes(place)
+    const others = lost.filter((node) => !isReplaced || node !== place)
+    for (const span of joined(others.map((node) => source.linesOf(node)))) source.remove(span)
+    if (isReplaced) return source.remove(source.linesOf(place), text)
+    if (text === '') return
     if (above) return source.insert(source.lineEnd(above.getEnd()), text)
     const first = imports[0] ?? this.tree.statements.find((node) => !isDirective(ts, node))
     source.insert(imports[0] ? source.linesOf(first).start : source.spanOf(first).start, text)

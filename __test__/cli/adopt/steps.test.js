@@ -62,7 +62,7 @@ describe('the dependency', () => {
     ],
   ])('is added %s', (_, before, expected) => {
     expect(packageAfter(before)).toBe(expected)
-    expect(() => JSON.parse(expected)).not.toThrow()
+    expect(() => JSON.parse(expected.replace(/^\uFEFF/, ''))).not.toThrow()
   })
 })
 
