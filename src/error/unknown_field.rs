@@ -8,7 +8,7 @@ const CHANGE_A_TASK: &str = "calls that change a task";
 const REVOKE: &str = "revokeGrants";
 
 /// The options of calls, with the calls that have them.
-const OPTIONS: [(&str, &str); 16] = [
+const OPTIONS: [(&str, &str); 13] = [
     ("scenes", CHARGE),
     ("exceptScenes", CHARGE),
     ("limits", CHARGE),
@@ -22,25 +22,26 @@ const OPTIONS: [(&str, &str); 16] = [
     ("refundPolicy", "connect, and of calls that refund"),
     ("over", "calls that settle"),
     ("atomic", "calls that take a list"),
-    ("total", REVOKE),
-    ("reason", REVOKE),
-    ("recover", REVOKE),
 ];
+/// Those of `revokeGrants`. Their names are columns elsewhere.
+const OF_REVOKE: [&str; 4] = ["total", "reason", "recover", "transactionNo"];
 
 /// The end of the error's sentence. `table` is a table or a function, `field` is not in it.
 pub(super) fn remedy(table: &str, field: &str) -> Cow<'static, str> {
-    if table == "createMediaTasks" {
-        return "an item has a task and its costCredits; options are the call's last argument"
-            .into();
-    }
-    let is_key = table == REVOKE && field == "transactionNo";
     let known = OPTIONS.iter().find(|(option, _)| *option == field);
-    match known.map(|(_, calls)| *calls).or(is_key.then_some(REVOKE)) {
-        None => "fix the name, or add the column to the table".into(),
-        Some(calls) => {
-            format!("{field} is an option of {calls}: pass it in the options, the last argument")
+    match known {
+        _ if table == "createMediaTasks" => {
+            "an item has a task and its costCredits; options are the call's last argument".into()
+        }
+        _ if table == REVOKE && OF_REVOKE.contains(&field) => {
+            format!("{field} is an option of {REVOKE}: pass it in the options, the last argument")
                 .into()
         }
+        Some((_, calls)) => format!(
+            "{field} is an option of {calls}: pass it in the options, the last argument, or add a column of this name"
+        )
+        .into(),
+        None => "fix the name, or add the column to the table".into(),
     }
 }
 
@@ -58,6 +59,7 @@ mod tests {
             ("ai_task", "ifStatus", "ifStatus is an option of calls that change a task"),
             ("revokeGrants", "transactionNo", "transactionNo is an option of revokeGrants"),
             ("createMediaTasks", "maxActive", "an item has a task and its costCredits"),
+            ("media_tasks", "reason", "fix the name"),
             ("consumeCredits", "transactionNo", "fix the name"),
             ("media_tasks", "titel", "fix the name"),
         ];
