@@ -34,11 +34,10 @@ pub(super) fn remedy(table: &str, field: &str) -> Cow<'static, str> {
             "an item has a task and its costCredits; options are the call's last argument".into()
         }
         _ if table == REVOKE && OF_REVOKE.contains(&field) => {
-            format!("{field} is an option of {REVOKE}: pass it in the options, the last argument")
-                .into()
+            format!("{field} is an option of {REVOKE}, in its last argument").into()
         }
         Some((_, calls)) => format!(
-            "{field} is an option of {calls}: pass it in the options, the last argument, or add a column of this name"
+            "{field} is an option of {calls}, in their last argument; for a column of this name, add it to the table"
         )
         .into(),
         None => "fix the name, or add the column to the table".into(),
