@@ -78,8 +78,7 @@ const CALLS = {
 
 test.each(Object.entries(CALLS))(
   '%s is refused with an option, and the error says where it belongs',
-  async (...row) => {
-    const [, [options, table, call]] = row
+  async (_, [options, table, call]) => {
     for (const [option, value] of Object.entries(options)) {
       const error = await refusal(withTask(), () => call(withTask().credits, { [option]: value }))
       expect(error).toMatchObject({ code: 'UNKNOWN_FIELD', table, field: option, retryable: false })
