@@ -4,7 +4,18 @@ const { execFileSync } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
 const { cli } = require('../../helpers/cli')
-const { commit, compile, folderOf, forms, git, link, manifest, textsOf, typeErrors } = require('./apps')
+const {
+  commit,
+  compile,
+  folderOf,
+  forms,
+  git,
+  link,
+  manifest,
+  textsOf,
+  typeErrors,
+  withBarrel,
+} = require('./apps')
 const { AI_TASK, CREDIT, MEDIA_TASK, STOCK } = require('./stock')
 
 const FOUND = 1
@@ -259,6 +270,7 @@ export { createMediaTask, findMediaTaskById, updateMediaTaskById, hasActiveMedia
 `,
   },
   'models in one file': inOneFile(),
+  'an alias, and callers that import from an index': withBarrel(),
   'a schema for each database': {
     ...STOCK,
     'src/config/db/schema.sqlite.ts': `import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';

@@ -8,6 +8,7 @@ const path = require('node:path')
 const ts = require('typescript')
 const { App } = require('../../../cli/adopt/app')
 const { memoryFolder } = require('../../../scripts/memory-folder')
+const { STOCK, TRANSLATE } = require('./stock')
 
 const ROOT = path.join(__dirname, '../../..')
 
@@ -100,6 +101,26 @@ function compile(root) {
   }
 }
 
+/** Text with imports by an alias of `src/`. */
+const aliased = (text) =>
+  text
+    .replace(/'\.\.\/\.\.\/(core|config|shared)\//g, "'@/$1/")
+    .replace(/'\.\/(credit|user)'/g, "'@/shared/models/$1'")
+
+/** The app with imports by an alias, and with callers that import from one file. */
+function withBarrel() {
+  const config = JSON.parse(STOCK['tsconfig.json'])
+  config.compilerOptions.paths = { '@/*': ['./src/*'] }
+  return {
+    ...Object.fromEntries(Object.entries(STOCK).map(([name, text]) => [name, aliased(text)])),
+    'tsconfig.json': JSON.stringify(config),
+    'src/shared/models/index.ts': ['credit', 'ai_task', 'media_task']
+      .map((name) => `export * from './${name}';\n`)
+      .join(''),
+    'src/app/translate/route.ts': aliased(TRANSLATE).replace(/models\/\w+'/g, "models'"),
+  }
+}
+
 /** Text in the form of another author. */
 const forms = {
   'a byte order mark': (text) => `\uFEFF${text}`,
@@ -109,4 +130,16 @@ const forms = {
   'double quotes': (text) => text.replaceAll("'", '"'),
 }
 
-module.exports = { appOf, commit, compile, folderOf, forms, git, link, manifest, textsOf, typeErrors }
+module.exports = {
+  appOf,
+  commit,
+  compile,
+  folderOf,
+  forms,
+  git,
+  link,
+  manifest,
+  textsOf,
+  typeErrors,
+  withBarrel,
+}
