@@ -25,19 +25,20 @@ const NOT_ON_LIBSQL = ['readers', 'unreadableValues', 'within']
 const NOT_ON_MYSQL = ['unreadableValues']
 
 /**
- * `FULL=1` runs all tests on all storages. Without it these run on SQLite and PostgreSQL only, whose dialects libSQL
- * and MySQL share or resemble: races, pages and thousands of requests, which are slow on a server.
+ * `FULL=1` runs all tests on all storages. Without it these run on SQLite only: rules and pages, whose code is the same
+ * for all storages. What they write and read is written and read by other tests, too.
  */
 const IS_FULL = process.env.FULL !== undefined
-const SLOW_ON_SERVERS =
-  `lists valueForms replay replay.races limits guards batches batches.races freeTrials freeTrials.back
-  refundedTasks stuckTasks stuckTasks.races repairLedger repairLedger.races getStatement.pages aiTasks.beside
-  auditLedger.races auditLedger.pages getMediaTaskCharges`.split(/\s+/)
+const RULES = `activeStatuses aiTasks.beside auditLedger.pages balanceLow batches freeTrials freeTrials.back
+  getMediaTaskCharges getStatement.pages limits refundedTasks replay`.split(/\s+/)
+/** These run on SQLite and PostgreSQL only, whose dialects libSQL and MySQL share or resemble: races and forms of values. */
+const ON_POSTGRES =
+  `auditLedger.races batches.races guards jsonValues lists log repairLedger repairLedger.races
+  replay.races stuckTasks stuckTasks.races valueForms`.split(/\s+/)
 /** Tests whose statements on libSQL have the same forms as those of other tests. Each request to libSQL is slow. */
-const SLOW_ON_LIBSQL =
-  `activeStatuses aiTasks.refusals balanceLow chargeMediaTask.refusals close columnNames createMediaTask.columns
-  createMediaTask.refusals events getCredits getStatement grantCreditsForUser jest jsonValues lifecycle
-  limits.races log ownCharges ownColumns quoteCredits realDatabase realDatabase.rows refundPolicy replay.app
+const SLOW_ON_LIBSQL = `aiTasks.refusals chargeMediaTask.refusals close columnNames createMediaTask.columns
+  createMediaTask.refusals events getCredits getStatement grantCreditsForUser jest lifecycle
+  limits.races ownCharges ownColumns quoteCredits realDatabase realDatabase.rows refundPolicy replay.app
   settle.app settle.races settle.rows settleOver stockApp.tables updateMediaTaskById.refusals`.split(/\s+/)
 /** Tests of the command line and of the examples in docs, whose code is the same for all storages. */
 const COMMANDS_ON_SERVERS = IS_FULL ? ['cli/**/*', 'docs/**/*'] : ['cli/commands']
@@ -89,7 +90,7 @@ module.exports = {
       globalSetup: '<rootDir>/__test__/helpers/postgres.setup.js',
       globalTeardown: '<rootDir>/__test__/helpers/postgres.teardown.js',
       testMatch: testsOf('shared/**/*', 'postgres/**/*', COMMANDS_ON_SERVERS),
-      testPathIgnorePatterns: foldersOf(SQLITE_ALONE),
+      testPathIgnorePatterns: [...foldersOf(SQLITE_ALONE), ...leftOut([], RULES)],
     },
     {
       ...common,
@@ -100,7 +101,7 @@ module.exports = {
       testMatch: testsOf('shared/**/*', 'libsql/**/*', IS_FULL ? 'cli/**/*' : []),
       testPathIgnorePatterns: [
         ...COMMANDS_NOT_ON_LIBSQL,
-        ...leftOut(NOT_ON_LIBSQL, SLOW_ON_SERVERS, SLOW_ON_LIBSQL),
+        ...leftOut(NOT_ON_LIBSQL, RULES, ON_POSTGRES, SLOW_ON_LIBSQL),
       ],
     },
     {
@@ -110,7 +111,7 @@ module.exports = {
       globalSetup: '<rootDir>/__test__/helpers/mysql.setup.js',
       globalTeardown: '<rootDir>/__test__/helpers/mysql.teardown.js',
       testMatch: testsOf('shared/**/*', 'mysql/**/*', COMMANDS_ON_SERVERS),
-      testPathIgnorePatterns: [...foldersOf(SQLITE_ALONE), ...leftOut(NOT_ON_MYSQL, SLOW_ON_SERVERS)],
+      testPathIgnorePatterns: [...foldersOf(SQLITE_ALONE), ...leftOut(NOT_ON_MYSQL, RULES, ON_POSTGRES)],
     },
   ],
 }

@@ -48,7 +48,10 @@ async function main() {
   try {
     const app = new App(path.join(place, 'app'), `file:${path.join(place, 'local.db')}`)
     await check('the published packages install, and the tables are made', () => app.install())
-    await check('next build (Turbopack)', () => app.build())
+    // A build with a standalone folder has all else, too.
+    await check('next build (Turbopack), standalone', () => app.build('turbopack', 'standalone'))
+    await check('server.js without node_modules', () => app.startedAlone(answersSubmits))
+    if (!values.quick) await check('next build (Turbopack)', () => app.build())
     await check('next start', () => app.started('start', answersSubmits))
     await check('a sign-up whose last grant fails leaves no user', () =>
       app.started('start', signsUpAsAWhole),
@@ -69,8 +72,6 @@ async function main() {
       await check('an Edge route says what to do', () => saysSoAtTheBuild(app))
       await check('a client component says what to do', () => saysSoInTheBrowser(app))
     }
-    await check('next build (Turbopack), standalone', () => app.build('turbopack', 'standalone'))
-    await check('server.js without node_modules', () => app.startedAlone(answersSubmits))
   } finally {
     fs.rmSync(place, { recursive: true, force: true, maxRetries: 10 })
   }

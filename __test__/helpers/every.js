@@ -122,4 +122,17 @@ const comparable = (value) =>
     ) ?? 'null',
   )
 
-module.exports = { EVERY, comparable, made, madeAfter }
+/** The functions that run in a transaction of the app. */
+const INSIDE = Object.keys(EVERY).filter((name) => name !== 'createTables')
+
+/**
+ * The functions that a test calls with one of these kinds of client. The first kind has all of them, as each kind has
+ * with `FULL=1`; without it the other kinds share them out among themselves.
+ */
+function functionsFor(kinds, kind) {
+  const at = kinds.indexOf(kind)
+  const hasAll = at === 0 || process.env.FULL !== undefined
+  return INSIDE.filter((_, number) => hasAll || number % (kinds.length - 1) === at - 1)
+}
+
+module.exports = { EVERY, comparable, functionsFor, made, madeAfter }

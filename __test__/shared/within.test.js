@@ -3,15 +3,13 @@
 const { isBuiltin } = require('node:module')
 const { MediaCreditsError, within } = require('../..')
 const { TestDatabase, aiTask, task } = require('../helpers/database')
-const { EVERY, comparable, madeAfter } = require('../helpers/every')
+const { EVERY, comparable, functionsFor, madeAfter } = require('../helpers/every')
 const { atOnce, counted, staysSound, writingNothing } = require('../helpers/calls')
 const { violations } = require('../helpers/invariants')
 const { start } = require('../helpers/processes')
 const { refuseRows } = require('../helpers/triggers')
 const { STORAGE, byStorage, sqlite } = require('../helpers/storage')
 const { TRANSACTIONS } = require('../helpers/transactions')
-
-const INSIDE = Object.keys(EVERY).filter((name) => name !== 'createTables')
 
 const Transactions = byStorage(TRANSACTIONS)
 
@@ -66,8 +64,8 @@ beforeEach(async () => {
 afterEach(() => transactions.end())
 
 describe.each(Transactions.KINDS)('inside a transaction of %s', (kind) => {
-  test('each function does the same as outside, and leaves nothing after a rollback', async () => {
-    for (const name of INSIDE) {
+  test('functions do the same as outside, and leave nothing after a rollback', async () => {
+    for (const name of functionsFor(Transactions.KINDS, kind)) {
       await database.store.empty()
       const { id } = await fill()
       const args = EVERY[name]().map((arg) => (arg === 'charge' ? id : arg))
