@@ -145,6 +145,16 @@ describe('an audit of many users', () => {
     expect((await idle.next()).done).toBe(true)
   })
 
+  test('reads each page only when it is requested', async () => {
+    const database = await withFinding(IDS)
+    const found = []
+    for await (const finding of database.credits.auditLedger()) {
+      // Between pages other code may write: the pages that follow show it.
+      if (found.push(finding) === 100) await database.sql('UPDATE credit SET remaining_credits = credits')
+    }
+    expect(found).toHaveLength(100)
+  })
+
   test('does not block concurrent charges and refunds', async () => {
     const database = await withFinding(IDS)
     await database.sql('UPDATE credit SET remaining_credits = credits')

@@ -6,10 +6,11 @@ use std::task::{Context, Poll, Waker};
 
 use super::clock::Clock;
 use super::operation::{Read, Write};
-use super::outcome::Outcome;
+use super::outcome::{Audited, Outcome};
 use super::run::change;
 use super::{reads, replays};
 use crate::error::{Error, Result};
+use crate::storage::books::UserRange;
 use crate::storage::failure::{Answer, Failure};
 use crate::storage::store::Store;
 
@@ -27,6 +28,11 @@ pub fn write(store: &mut dyn Store, write: &Write, clock: Clock<'_>) -> Result<O
 /// Runs one read.
 pub fn read(store: &mut dyn Store, read: &Read, now_ms: i64) -> Result<Outcome> {
     ready(reads::read(store, read, now_ms))
+}
+
+/// Audits some users' accounts.
+pub fn audit(store: &mut dyn Store, range: &UserRange) -> Result<Audited> {
+    ready(reads::audit(store, range))
 }
 
 fn ready<T>(answer: impl Future<Output = Answer<T>>) -> Result<T> {

@@ -117,6 +117,17 @@ pub struct Audited {
     pub next: Option<String>,
 }
 
+impl Audited {
+    /// The audit of these users and of those that follow.
+    pub fn followed_by(mut self, rest: Self) -> Self {
+        self.findings.extend(rest.findings);
+        self.users += rest.users;
+        self.credit_rows += rest.credit_rows;
+        self.next = rest.next;
+        self
+    }
+}
+
 /// What was detected when the database was opened: the names that callers read, and values.
 pub type Diagnostics = Vec<(&'static str, Value)>;
 

@@ -2,7 +2,7 @@
 
 use super::auditing::{audited, audits, fixes_of, named_elsewhere, write_statement};
 use super::operation::{Read, UserRead};
-use super::outcome::Outcome;
+use super::outcome::{Audited, Outcome};
 use super::replays::charges_of;
 use super::top_ups;
 use crate::domain::quote::quote;
@@ -39,12 +39,7 @@ pub(super) async fn read(store: &mut dyn Store, read: &Read, now_ms: i64) -> Ans
             let last = found.last().map(|last| last.user_id.clone()).filter(|_| is_full);
             Ok(Outcome::Expiring(found, last))
         }
-        Read::Audit(range) => {
-            let page = store.books(range).await?;
-            let audits = audits(&page);
-            let owners = store.owners(&named_elsewhere(&audits)).await?;
-            Ok(Outcome::Audited(audited(&page, &audits, &owners)))
-        }
+        Read::Audit(range) => audit(store, range).await.map(Outcome::Audited),
         Read::Fixes(user_ids) => {
             let mut found = Vec::new();
             for user_id in user_ids {
@@ -55,6 +50,14 @@ pub(super) async fn read(store: &mut dyn Store, read: &Read, now_ms: i64) -> Ans
             Ok(Outcome::Fixes(found))
         }
     }
+}
+
+/// Audits some users' accounts.
+pub(super) async fn audit(store: &mut dyn Store, range: &UserRange) -> Answer<Audited> {
+    let page = store.books(range).await?;
+    let audits = audits(&page);
+    let owners = store.owners(&named_elsewhere(&audits)).await?;
+    Ok(audited(&page, &audits, &owners))
 }
 
 /// Runs one read about a user.

@@ -4,6 +4,7 @@ mod checkpointer;
 mod connection;
 mod counted;
 mod fairness;
+mod halves;
 mod opener;
 mod queue;
 mod reader;

@@ -7,13 +7,15 @@ use tracing::trace;
 
 use super::super::clock::now_ms;
 use super::super::local::read;
-use super::super::operation::Operation;
+use super::super::operation::{Operation, Read};
 use super::super::outcome::Outcome;
+use super::halves::Beside;
 use super::opener::Opener;
 use super::queue::{Command, Queue, Request};
 use super::reads::{Lane, LaneQueue, Reads};
-use super::worker::{self, Answered, Worker};
+use super::worker::{self, Answered, Worker, is_any_replaced};
 use crate::error::{Error, Result};
+use crate::storage::books::UserRange;
 use crate::storage::sqlite::{Database, Purpose, is_overdue};
 
 pub(super) fn spawn(
@@ -29,7 +31,14 @@ pub(super) fn spawn(
         others.let_go(Some(lane));
     };
     let reads = Arc::clone(reads);
-    let reader = Reader { lane, reads, opener, database: None, holds_memory: false };
+    let reader = Reader {
+        lane,
+        reads,
+        opener,
+        database: None,
+        beside: Beside::default(),
+        holds_memory: false,
+    };
     worker::spawn(lane.thread(), source, tell_others, reader)
 }
 
@@ -39,6 +48,7 @@ struct Reader {
     reads: Arc<Reads>,
     opener: Opener,
     database: Option<Database>,
+    beside: Beside,
     holds_memory: bool,
 }
 
@@ -49,8 +59,12 @@ impl Worker for Reader {
     /// caller whose write is confirmed sees it.
     fn run(&mut self, requests: &[Request]) -> Vec<Answered> {
         let answers = self.read_together(requests);
-        if matches!(answers, Err(Error::Database { .. })) {
-            self.database = None;
+        let is_lost = match &answers {
+            Ok(answers) => is_any_replaced(answers),
+            Err(error) => matches!(error, Error::Database { .. }),
+        };
+        if is_lost {
+            self.abandon();
         }
         answers.unwrap_or_else(|error| requests.iter().map(|_| Some(Err(error.clone()))).collect())
     }
@@ -69,10 +83,12 @@ impl Worker for Reader {
         if let Some(database) = &self.database {
             database.release_memory();
         }
+        self.beside.release_memory();
     }
 
     fn abandon(&mut self) {
         self.database = None;
+        self.beside.close();
     }
 }
 
@@ -93,7 +109,14 @@ impl Reader {
         for request in requests {
             let budget = self.lane.budget();
             database.set_budget(budget);
-            let outcome = answer(database, &request.operation);
+            let outcome = match &request.operation {
+                // The first page is read in one: opening a connection takes longer, and most audits of small
+                // ledgers end there.
+                Operation::Read(Read::Audit(UserRange::Next { after: Some(after), users })) => {
+                    self.beside.audit(database, &self.opener, (after, *users)).map(Outcome::Audited)
+                }
+                operation => answer(database, operation),
+            };
             let moves = budget.is_some() && outcome.as_ref().is_err_and(is_overdue);
             if !moves {
                 self.reads.requests.started(request.enqueued, began);

@@ -114,7 +114,7 @@ fn answer(
             let error = Error::Internal(message(panic.as_ref()));
             requests.iter().map(|_| Some(Err(error.clone()))).collect()
         });
-        if answers.iter().flatten().any(|outcome| outcome.as_ref().is_err_and(is_replaced)) {
+        if is_any_replaced(&answers) {
             tell_others();
         }
         // A worker that runs nothing is also a bug: dropping the requests sends errors.
@@ -133,6 +133,11 @@ fn answer(
     }
 }
 
+/// Whether a request found that the file at the path is not the one that was opened.
+pub(super) fn is_any_replaced(answers: &[Answered]) -> bool {
+    answers.iter().flatten().any(|outcome| outcome.as_ref().is_err_and(is_replaced))
+}
+
 fn is_replaced(error: &Error) -> bool {
     matches!(error, Error::Database { database_code, .. } if database_code == "FILE_REPLACED")
 }
@@ -142,6 +147,7 @@ fn message(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "panic".to_owned())
 }
 
-fn no_thread(error: &std::io::Error) -> Error {
+/// The error of a thread that could not be started.
+pub(super) fn no_thread(error: &std::io::Error) -> Error {
     Error::Internal(format!("no thread could be started: {error}"))
 }

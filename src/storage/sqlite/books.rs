@@ -55,6 +55,11 @@ impl ReadBooks for Database {
 }
 
 impl Database {
+    /// The last of the next `users` users after this one; `None` if fewer than that are left.
+    pub fn last_user(&self, after: &str, users: u32) -> Result<Option<String>> {
+        self.next_users(Some(after), users).map(|(_, last)| last)
+    }
+
     /// Some users' accounts, and where the next page begins.
     fn read_books(&self, range: &UserRange) -> Result<BooksPage> {
         let (users, next) = match range {

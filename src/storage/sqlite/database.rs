@@ -266,6 +266,11 @@ impl Database {
         let _ = self.connection.release_memory();
     }
 
+    /// Whether it has a write-ahead log, so that reads and writes do not wait for each other.
+    pub fn has_wal(&self) -> bool {
+        journal_mode(&self.connection).is_ok_and(|mode| mode == "wal")
+    }
+
     /// Whether a transaction is open: some errors end it.
     pub fn in_transaction(&self) -> bool {
         !self.connection.is_autocommit()
