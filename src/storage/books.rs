@@ -81,6 +81,8 @@ impl BooksPage {
         let CreditEntry { credits, remaining, mut times, .. } = entry;
         let active = entry.status == "active";
         let id = entry.id.into_owned();
+        // Fast path: nearly all rows can be read.
+        let odd_row = (!entry.unreadable.is_empty()).then(|| (TableName::Credit, id.clone()));
         let books = self.books_of(&entry.user_id);
         if entry.transaction_type == "grant" && is_half(&entry.status, entry.metadata.as_deref()) {
             books.half_top_ups.push(id.clone());
@@ -96,7 +98,6 @@ impl BooksPage {
                 }
                 let withdrawn = is_withdrawn(Some(&entry.status), times.deleted_at_ms.is_some());
                 let state = State::of(Some(&entry.status), withdrawn, entry.metadata.as_deref());
-                let id = id.clone();
                 let confirmed_ms = top_up_ended(entry.metadata.as_deref());
                 books.grants.push(GrantEntry {
                     id,
@@ -111,7 +112,7 @@ impl BooksPage {
             }
             ("consume", Some(credits), _) => {
                 books.charges.push(
-                    ChargeEntry::new(id.clone(), credits.saturating_neg(), active, times)
+                    ChargeEntry::new(id, credits.saturating_neg(), active, times)
                         .with_detail(entry.consumed_detail.as_deref(), entry.metadata.as_deref()),
                 );
                 None
@@ -122,13 +123,18 @@ impl BooksPage {
             // Rows of the app's own types move no credits.
             _ => None,
         };
-        books.enter_unreadable((TableName::Credit, id), entry.unreadable, left_out);
+        if let Some(row) = odd_row {
+            books.enter_unreadable(row, entry.unreadable, left_out);
+        }
     }
 
     /// Adds a task.
     pub fn enter_task(&mut self, user_id: &str, task: TaskEntry, unreadable: Vec<Odd>) {
         let books = self.books_of(user_id);
-        books.enter_unreadable((TableName::Tasks(task.kind), task.id.clone()), unreadable, None);
+        if !unreadable.is_empty() {
+            let row = (TableName::Tasks(task.kind), task.id.clone());
+            books.enter_unreadable(row, unreadable, None);
+        }
         books.tasks.push(task);
     }
 

@@ -1,8 +1,9 @@
-//! Pages of an audit, each in two halves that are read and judged at once: by the reader and by a thread
-//! beside it, which has its own connection. The thread ends with its half.
+//! Pages of an audit, each in two halves that are read and judged at once: by the reader, and by a thread
+//! beside it with its own connection.
 
 use std::panic::resume_unwind;
-use std::thread::{Builder, scope};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{Builder, JoinHandle};
 
 use super::super::local::audit;
 use super::super::outcome::Audited;
@@ -12,9 +13,15 @@ use crate::error::{Error, Result};
 use crate::storage::books::UserRange;
 use crate::storage::sqlite::{Database, Purpose};
 
-/// The connection beside a reader's own: open from the first page that has two halves.
+/// The thread beside a reader. It starts with the first page that has two halves.
 #[derive(Default)]
-pub(super) struct Beside(Option<Database>);
+pub(super) struct Beside(Option<Second>);
+
+struct Second {
+    ranges: Sender<UserRange>,
+    audits: Receiver<Result<Audited>>,
+    thread: JoinHandle<()>,
+}
 
 impl Beside {
     /// Audits the next users after this one. Each user's rows are from one snapshot: a half has its own, and
@@ -33,39 +40,63 @@ impl Beside {
         let Some(middle) = middle else {
             return audit(database, &next(after.to_owned(), users));
         };
-        let rest = next(middle, users - half);
-        scope(|threads| {
-            let thread = Builder::new().name("credits-audit".to_owned());
-            let second = thread.spawn_scoped(threads, || self.read(opener, &rest));
-            let second = second.map_err(|error| no_thread(&error))?;
-            let first = audit(database, &next(after.to_owned(), half));
-            let second = second.join().unwrap_or_else(|panic| resume_unwind(panic));
-            Ok(first?.followed_by(second?))
-        })
-    }
-
-    fn read(&mut self, opener: &Opener, range: &UserRange) -> Result<Audited> {
-        let database = match &mut self.0 {
-            Some(database) => database,
-            none => none.insert(opener.open(Purpose::Reader)?),
+        let second = match &mut self.0 {
+            Some(second) => second,
+            none => none.insert(Second::start(opener.clone())?),
         };
-        let audited = database.begin_read().and_then(|()| audit(database, range));
-        database.rollback();
-        if matches!(audited, Err(Error::Database { .. })) {
-            self.0 = None;
-        }
-        audited
+        // If the thread has ended, the answer says so.
+        let _ = second.ranges.send(next(middle, users - half));
+        let first = audit(database, &next(after.to_owned(), half));
+        let rest = second.audits.recv().unwrap_or_else(|_| self.ended());
+        Ok(first?.followed_by(rest?))
     }
 
-    /// Frees the memory of its cache.
-    pub(super) fn release_memory(&self) {
-        if let Some(database) = &self.0 {
-            database.release_memory();
-        }
-    }
-
-    /// Closes the connection.
+    /// Ends the thread, which closes its connection.
     pub(super) fn close(&mut self) {
-        self.0 = None;
+        if let Some(Second { ranges, thread, .. }) = self.0.take() {
+            drop(ranges);
+            // A panic was the answer to its last half.
+            let _ = thread.join();
+        }
     }
+
+    /// The answer of a thread that has ended: its panic is a bug.
+    fn ended(&mut self) -> Result<Audited> {
+        match self.0.take().map(|second| second.thread.join()) {
+            Some(Err(panic)) => resume_unwind(panic),
+            _ => Err(Error::Internal("the thread of an audit has ended".to_owned())),
+        }
+    }
+}
+
+impl Second {
+    fn start(opener: Opener) -> Result<Self> {
+        let (ranges, asked) = channel();
+        let (answers, audits) = channel();
+        let run = move || {
+            let mut database = None;
+            for range in asked {
+                let audited = read(&mut database, &opener, &range);
+                if answers.send(audited).is_err() {
+                    break;
+                }
+            }
+        };
+        let thread = Builder::new().name("credits-halves".to_owned()).spawn(run);
+        Ok(Self { ranges, audits, thread: thread.map_err(|error| no_thread(&error))? })
+    }
+}
+
+fn read(held: &mut Option<Database>, opener: &Opener, range: &UserRange) -> Result<Audited> {
+    let database = match held {
+        Some(database) => database,
+        none => none.insert(opener.open(Purpose::Reader)?),
+    };
+    if let Err(error) = database.begin_read() {
+        *held = None;
+        return Err(error);
+    }
+    let audited = audit(database, range);
+    database.rollback();
+    audited
 }

@@ -83,7 +83,7 @@ impl Worker for Reader {
         if let Some(database) = &self.database {
             database.release_memory();
         }
-        self.beside.release_memory();
+        self.beside.close();
     }
 
     fn abandon(&mut self) {
