@@ -1,8 +1,11 @@
 'use strict'
 
 const fs = require('node:fs')
+const { connect } = require('../..')
 const { addRows, findings, grant, taskRow } = require('../helpers/books')
+const { until } = require('../helpers/callers')
 const { TestDatabase } = require('../helpers/database')
+const { describeOnLinux } = require('../helpers/describe')
 
 /** An audit reads pages of 100 users, from the second on in two halves of 50 at once. */
 const COUNTS = [149, 150, 151, 199, 200, 201, 320]
@@ -26,18 +29,26 @@ async function withFindings(count, options) {
   return database
 }
 
-/** Makes the rows of this user unreadable: `metadata` is computed, and for this user it can't be. */
-const damage = (database, userId) =>
-  database.run(
-    'ALTER TABLE credit DROP COLUMN metadata',
-    `ALTER TABLE credit ADD COLUMN metadata text AS (CASE user_id WHEN '${userId}' THEN json('{') END)`,
-  )
+/** Overwrites the file's page with this text, while nothing has the file open. Returns a function that undoes it. */
+function damage(file, text) {
+  const PAGE = 4096
+  const before = fs.readFileSync(file)
+  const at = before.indexOf(text)
+  expect(at).toBeGreaterThan(0)
+  const after = Buffer.from(before)
+  after.fill(0xff, at - (at % PAGE), at - (at % PAGE) + PAGE)
+  fs.writeFileSync(file, after)
+  return () => fs.writeFileSync(file, before)
+}
 
-const undoDamage = (database) =>
-  database.run('ALTER TABLE credit DROP COLUMN metadata', 'ALTER TABLE credit ADD COLUMN metadata text')
+/** How many of this process's threads read the second halves of pages. */
+const threads = () =>
+  fs
+    .readdirSync('/proc/self/task')
+    .filter((id) => fs.readFileSync(`/proc/self/task/${id}/comm`, 'utf8').startsWith('credits-halves')).length
 
 /** Audits up to an error. */
-async function auditUntilError({ credits }) {
+async function auditUntilError(credits) {
   const found = []
   try {
     for await (const { userId } of credits.auditLedger()) found.push(userId)
@@ -89,34 +100,63 @@ test('without a write-ahead log an audit does not stand in the way of charges', 
 test.each([
   ['the first half', 120],
   ['the second half', 180],
-])('an error in %s of a later page ends the audit there, and the next audit succeeds', async (_, at) => {
+])('an error in %s of a later page ends the audit there', async (_, at) => {
   const database = await withFindings(320)
+  // Each of these rows fills a page of the file.
+  const tasks = Array.from({ length: 320 }, (_, at) =>
+    taskRow(`t-${idOf(at)}`, 'pending', '', { user_id: idOf(at), subtitle_raw: 'x'.repeat(3000) }),
+  )
+  await addRows(database, 'media_tasks', tasks)
   const whole = await findings(database.credits)
-  await damage(database, idOf(at))
-  const { found, error } = await auditUntilError(database)
-  expect(error).toMatchObject({ code: 'DATABASE_ERROR', message: expect.stringContaining('malformed JSON') })
-  expect(found).toEqual(whole.slice(0, 100).map(({ userId }) => userId))
-  await undoDamage(database)
-  expect(await findings(database.credits)).toEqual(whole)
-})
-
-test('close() in the middle of an audit waits for its page and closes both connections', async () => {
-  const database = await withFindings(320)
-  const audit = database.credits.auditLedger()
-  for (let at = 0; at < 100; at++) expect((await audit.next()).value.userId).toBe(idOf(at))
-  const next = audit.next()
-  const closed = database.credits.close()
-  expect((await next).value.userId).toBe(idOf(100))
-  await closed
-  // The last connection to a file removes its log.
-  expect(fs.existsSync(`${database.file}-wal`)).toBe(false)
-  for (let at = 101; at < 200; at++) expect((await audit.next()).value.userId).toBe(idOf(at))
-  await expect(audit.next()).rejects.toMatchObject({ code: 'CLOSED' })
-})
-
-test('an audit that is left in a later page leaves nothing open', async () => {
-  const database = await withFindings(320)
-  for await (const { userId } of database.credits.auditLedger()) if (userId === idOf(150)) break
+  await database.run('PRAGMA wal_checkpoint(TRUNCATE)')
   await database.credits.close()
-  expect(fs.existsSync(`${database.file}-wal`)).toBe(false)
+  const undo = damage(database.file, `t-${idOf(at)}${idOf(at)}`)
+  const damaged = connect({ url: database.url })
+  // The second time with connections that have met the error.
+  for (const _ of ['first', 'second']) {
+    const { found, error } = await auditUntilError(damaged)
+    expect(error).toMatchObject({
+      code: 'DATABASE_ERROR',
+      databaseCode: expect.stringMatching(/^SQLITE_CORRUPT/),
+    })
+    expect(found).toEqual(whole.slice(0, 100).map(({ userId }) => userId))
+  }
+  await damaged.close()
+  undo()
+  const repaired = connect({ url: database.url })
+  expect(await findings(repaired)).toEqual(whole)
+  await repaired.close()
+})
+
+describeOnLinux('the thread of the second halves', () => {
+  test('starts with the second page, and close() in the middle waits for the page and ends it', async () => {
+    const database = await withFindings(320)
+    const audit = database.credits.auditLedger()
+    for (let at = 0; at < 100; at++) expect((await audit.next()).value.userId).toBe(idOf(at))
+    expect(threads()).toBe(0)
+    const next = audit.next()
+    const closed = database.credits.close()
+    expect((await next).value.userId).toBe(idOf(100))
+    await closed
+    expect(threads()).toBe(0)
+    for (let at = 101; at < 200; at++) expect((await audit.next()).value.userId).toBe(idOf(at))
+    await expect(audit.next()).rejects.toMatchObject({ code: 'CLOSED' })
+  })
+
+  test('ends soon after an audit that was left in the middle', async () => {
+    const database = await withFindings(320)
+    for await (const { userId } of database.credits.auditLedger()) {
+      if (userId === idOf(150)) break
+    }
+    expect(threads()).toBe(1)
+    await until(() => threads() === 0)
+    expect(await findings(database.credits)).toHaveLength(320)
+  })
+
+  test('does not start for few users, or for one', async () => {
+    const database = await withFindings(149)
+    await findings(database.credits)
+    await findings(database.credits, { userId: idOf(0) })
+    expect(threads()).toBe(0)
+  })
 })

@@ -88,7 +88,7 @@ impl Second {
 }
 
 fn read(held: &mut Option<Database>, opener: &Opener, range: &UserRange) -> Result<Audited> {
-    let database = match held {
+    let database = match &mut *held {
         Some(database) => database,
         none => none.insert(opener.open(Purpose::Reader)?),
     };

@@ -99,14 +99,12 @@ pub fn enter(page: &mut BooksPage, table: TableName, row: &impl SelectedRow, uni
         expires_at_ms: found.time_ms(3, "expiresAt", unit),
     };
     let TableName::Tasks(kind) = table else { return page.enter_credit(found.credit(times)) };
-    found.note_text(4, "id");
-    found.note_text(6, "status");
-    if row.cell(7) != Cell::Null {
-        found.note_text(7, "creditId");
-    }
-    let credit_id = row.cell(7).into_text().map(Cow::into_owned);
-    let entry = TaskEntry::new((kind, text(row, 4).into_owned()), &text(row, 6), credit_id, times);
-    page.enter_task(&text(row, 5), entry, found.odd);
+    let id = found.text(4, "id").into_owned();
+    let status = found.text(6, "status");
+    let is_charged = row.cell(7) != Cell::Null;
+    let credit_id = is_charged.then(|| found.text(7, "creditId").into_owned());
+    let entry = TaskEntry::new((kind, id), &status, credit_id, times);
+    page.enter_task(&any_text(row, 5), entry, found.odd);
 }
 
 /// A row, and its columns with values of the wrong type.
@@ -120,11 +118,19 @@ impl<'r, R: SelectedRow> CheckedRow<'r, R> {
         self.odd.push((field, self.row.cell(at).describe()));
     }
 
-    /// Records a column that should hold text and does not.
-    fn note_text(&mut self, at: usize, field: &'static str) {
-        if self.row.cell(at).as_text().is_none() {
+    /// Reads a column that should hold text.
+    fn text(&mut self, at: usize, field: &'static str) -> Cow<'r, str> {
+        let cell = self.row.cell(at);
+        // Fast path: whole ledgers are read, and nearly all texts are valid.
+        if let Cell::Text(Cow::Borrowed(bytes)) = cell
+            && let Ok(text) = std::str::from_utf8(bytes)
+        {
+            return Cow::Borrowed(text);
+        }
+        if cell.as_text().is_none() {
             self.note(at, field);
         }
+        cell.into_text().unwrap_or_default()
     }
 
     /// Reads a time. A time that every row has must exist.
@@ -140,27 +146,26 @@ impl<'r, R: SelectedRow> CheckedRow<'r, R> {
 
     fn credit(mut self, times: Times) -> CreditEntry<'r> {
         let row = self.row;
-        let transaction_type = text(row, 7);
         let (credits, remaining) = (row.cell(8).whole(), row.cell(9).whole());
-        self.note_text(4, "id");
-        self.note_text(7, "transactionType");
-        self.note_text(6, "status");
-        self.note_text(12, "transactionNo");
+        let id = self.text(4, "id");
+        // A grant whose id is not text can't be drawn on.
+        let is_named = self.odd.iter().all(|(field, _)| *field != "id");
+        let transaction_type = self.text(7, "transactionType");
+        let status = self.text(6, "status");
+        self.text(12, "transactionNo");
         if credits.is_none() {
             self.note(8, "credits");
         }
         if remaining.is_none() && transaction_type == "grant" {
             self.note(9, "remainingCredits");
         }
-        // A grant whose id is not text can't be drawn on.
-        let is_named = row.cell(4).as_text().is_some();
         CreditEntry {
-            id: text(row, 4),
-            user_id: text(row, 5),
+            id,
+            user_id: any_text(row, 5),
             transaction_type,
             credits: credits.filter(|_| is_named),
             remaining,
-            status: text(row, 6),
+            status,
             consumed_detail: row.cell(10).into_bytes(),
             metadata: row.cell(11).into_text(),
             times,
@@ -170,6 +175,6 @@ impl<'r, R: SelectedRow> CheckedRow<'r, R> {
 }
 
 /// Any value of a text column, as text.
-fn text<R: SelectedRow>(row: &R, at: usize) -> Cow<'_, str> {
+fn any_text<R: SelectedRow>(row: &R, at: usize) -> Cow<'_, str> {
     row.cell(at).into_text().unwrap_or_default()
 }
