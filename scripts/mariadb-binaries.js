@@ -3,14 +3,17 @@
 /**
  * Finds a MariaDB that this machine can run, or downloads Debian's or Ubuntu's: `apt-get download` needs no root,
  * and the unpacked files run from a folder of the cache.
+ *
+ * node scripts/mariadb-binaries.js [--galera | --mysql]
+ *
+ * prints the program and its version, with `--galera` only if there is Galera's library, with `--mysql` of a MySQL.
  */
 
-const { execFile, execFileSync, spawnSync } = require('node:child_process')
+const { spawnSync } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
-const { promisify } = require('node:util')
-
-const run = promisify(execFile)
+const { librariesIn, missingLibraries, unpackInto } = require('./debian-packages')
+const { installMysql } = require('./mysql-binaries')
 
 const CACHE = path.join(__dirname, '../node_modules/.cache/media-credits')
 const UNPACKED = path.join(CACHE, `mariadb-${process.arch}`)
@@ -25,15 +28,26 @@ const MISSING = `There is no MariaDB that runs here. One of these gives the test
   apt-get install mariadb-server-core  or any other server from version 10.11 on whose mariadbd is on the PATH
   TEST_MYSQL_URL=mysql://…             a running server, with a user who may create databases`
 
+/** The kind of server for the tests: `mariadb`, or `mysql` if TEST_MYSQL_SERVER says so. */
+function chosenKind() {
+  const kind = process.env.TEST_MYSQL_SERVER ?? 'mariadb'
+  if (!['mariadb', 'mysql'].includes(kind))
+    throw new Error(`TEST_MYSQL_SERVER is mariadb or mysql, not ${kind}`)
+  return kind
+}
+
 /**
- * Resolves to the server: its `program`, its base folder (`base`), the folder of its SQL files (`share`), its
- * `environment`, its `version`, and Galera's library (`galera`), if it exists. Throws if there is none.
+ * Resolves to a server: its `kind`, its `program` with the arguments `before` all others, its base folder (`base`), the
+ * folder of its SQL files (`share`), its `environment`, its `version`, and Galera's library (`galera`), if it exists.
+ * Throws if there is none.
  */
-async function install() {
+async function install(kind = chosenKind()) {
+  if (kind === 'mysql') return installMysql(path.join(CACHE, `mysql-${process.arch}`))
   const found = installed() ?? unpacked(UNPACKED)
   if (found) return found
   try {
-    await fetchInto(UNPACKED)
+    const names = [...new Set([...PACKAGES, ...missingLibraries(DEPENDENT)])]
+    await unpackInto(UNPACKED, { names, isUsable: () => unpacked(UNPACKED) })
   } catch (error) {
     throw new Error(`${MISSING}\n(${error.message.trim().split('\n').at(-1)})`)
   }
@@ -44,7 +58,7 @@ async function install() {
 
 /** The same, with Galera's library. */
 async function installGalera() {
-  const found = await install()
+  const found = await install('mariadb')
   if (!found.galera) throw new Error('there is no Galera: apt-get install galera-4 brings it')
   return found
 }
@@ -74,52 +88,16 @@ function serverOf(program, root) {
     .map((name) => path.join(base, name))
     .find((file) => fs.existsSync(file))
   const version = stdout.match(/Ver (\S+)/)?.[1]
-  return share && version ? { program, base, share, environment, version, galera } : undefined
+  const server = { kind: 'mariadb', program, before: [], base, share, environment, version, galera }
+  return share && version ? server : undefined
 }
 
 const SYSTEM_TABLES = 'mysql_system_tables.sql'
 
-/** The folder of its packages' libraries: `usr/lib/x86_64-linux-gnu` and the like. */
-function librariesIn(root) {
-  const folders = ['lib', 'usr/lib']
-    .map((name) => path.join(root, name))
-    .filter((name) => fs.existsSync(name))
-  return folders.flatMap((folder) => {
-    const inner = fs.readdirSync(folder).filter((name) => name.endsWith('-gnu'))
-    return [folder, ...inner.map((name) => path.join(folder, name))]
-  })
-}
-
-async function fetchInto(folder) {
-  fs.mkdirSync(CACHE, { recursive: true })
-  const made = fs.mkdtempSync(path.join(CACHE, 'mariadb-'))
-  try {
-    const names = [...new Set([...PACKAGES, ...missingLibraries()])]
-    await run('apt-get', ['download', '-qq', ...names], { cwd: made })
-    const root = path.join(made, 'root')
-    for (const file of fs.readdirSync(made)) await run('dpkg', ['-x', path.join(made, file), root])
-    // All or nothing, even if another run does the same at this time.
-    fs.rmSync(folder, { recursive: true, force: true })
-    fs.renameSync(root, folder)
-  } catch (error) {
-    if (!unpacked(folder)) throw error
-  } finally {
-    fs.rmSync(made, { recursive: true, force: true })
-  }
-}
-
-/** The libraries that an installation of the server would add. */
-function missingLibraries() {
-  const args = ['install', '--print-uris', '-qq', '--yes', '--no-install-recommends', DEPENDENT]
-  const said = execFileSync('apt-get', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
-  const files = [...said.matchAll(/^'[^']*' (\S+)/gm)].map(([, file]) => file)
-  return files.map((file) => file.split('_')[0]).filter((name) => /^lib(?!.*-perl$)/.test(name))
-}
-
 if (require.main === module) {
-  const wanted = process.argv.includes('--galera') ? installGalera : install
-  wanted().then(
-    ({ program, version }) => console.log(`${program} ${version}`),
+  const wanted = { '--galera': installGalera, '--mysql': () => install('mysql') }[process.argv[2]]
+  ;(wanted ?? install)().then(
+    ({ program, before, version }) => console.log(`${before.at(-1) ?? program} ${version}`),
     (error) => {
       console.error(error.message)
       process.exitCode = 1
@@ -127,4 +105,4 @@ if (require.main === module) {
   )
 }
 
-module.exports = { CACHE, install, installGalera }
+module.exports = { CACHE, chosenKind, install, installGalera }

@@ -1,13 +1,13 @@
 'use strict'
 
 /**
- * A MariaDB server for tests and benchmarks: new, in its own folder, and reachable only from this machine.
+ * A MariaDB or MySQL server for tests and benchmarks: new, in its own folder, and reachable only from this machine.
  *
  * node scripts/mariadb.js [--durable]
  *
  * prints the server's URL on one line when it is ready. When its standard input ends, on SIGTERM, or when this process is
  * killed, the server ends and its folder is removed. With TEST_MYSQL_URL in the environment, that URL is printed and
- * no server is started. JavaScript calls `start()` for a separate server.
+ * no server is started. TEST_MYSQL_SERVER=mysql starts a MySQL. JavaScript calls `start()` for a separate server.
  */
 
 const { spawn, spawnSync } = require('node:child_process')
@@ -20,52 +20,19 @@ const { setTimeout: sleep } = require('node:timers/promises')
 const { guard } = require('./guard')
 const { CACHE, install } = require('./mariadb-binaries')
 const { memoryFolder } = require('./memory-folder')
+const { KINDS } = require('./mysql-kinds')
 const { hasEnded } = require('./serving')
 const { freePort } = require('./test-postgres')
 
 const TIMEOUT_MS = 60_000
 const POLL_MS = 5
 
-/** A small database, which is copied for each start. */
-const SMALL = {
-  'innodb-data-file-path': 'ibdata1:4M:autoextend',
-  'innodb-autoextend-increment': 2,
-  'innodb-temp-data-file-path': 'ibtmp1:1M:autoextend',
-  'innodb-buffer-pool-dump-at-shutdown': 'OFF',
-}
-const SETTINGS = {
-  ...SMALL,
-  'bind-address': '127.0.0.1',
-  'skip-name-resolve': true,
-  'max-connections': 300,
-  // Far from UTC, to detect code that ignores time zones.
-  'default-time-zone': '+08:00',
-  'character-set-server': 'utf8mb4',
-  'innodb-buffer-pool-size': '128M',
-  'innodb-buffer-pool-load-at-startup': 'OFF',
-  'performance-schema': 'OFF',
-}
-/** A server that runs for a minute and need not survive a power failure. */
-const SHORT_LIVED = {
-  'innodb-flush-log-at-trx-commit': 0,
-  'innodb-flush-method': 'nosync',
-  'innodb-doublewrite': 'OFF',
-  'innodb-log-file-size': '32M',
-  'innodb-stats-persistent': 'OFF',
-}
-/** A server with durable commits. */
-const DURABLE = {
-  'innodb-flush-log-at-trx-commit': 1,
-  'innodb-log-file-size': '256M',
-  'innodb-buffer-pool-size': '512M',
-}
-
 /** How to stop a server: `fast` notifies clients, a `crash` does not even notify the server. */
 const SIGNALS = { fast: 'SIGTERM', crash: 'SIGKILL' }
 
 /**
  * Starts a separate server, which can be stopped and started again. It ends with this process unless it was
- * stopped before. It is not `durable` by default; `settings` are more options of mariadbd. With `like`, a stopped
+ * stopped before. It is not `durable` by default; `settings` are more options of the program. With `like`, a stopped
  * server that this function started, it begins with that one's data and accounts.
  *
  * `url` is for a user with an app's privileges in any database; `adminUrl` is for one with all privileges.
@@ -81,12 +48,13 @@ async function start({ durable = false, settings = {}, like } = {}) {
     spawnSync('cp', ['-R', like?.dataFolder ?? (await template(server)), dataFolder])
     const passwords = like?.passwords ?? [1, 2].map(() => randomBytes(16).toString('hex'))
     const accounts = path.join(folder, 'accounts.sql')
-    fs.writeFileSync(accounts, like ? '' : accountsOf(...passwords), { mode: 0o600 })
+    const kind = KINDS[server.kind]
+    fs.writeFileSync(accounts, like ? '' : kind.accountsOf(...passwords), { mode: 0o600 })
     const port = settings.port ?? (await freePort())
     const own = { datadir: dataFolder, port, socket: path.join(folder, 'socket'), 'pid-file': pidFile }
     const process = new Process(server, folder, {
-      ...SETTINGS,
-      ...(durable ? DURABLE : SHORT_LIVED),
+      ...kind.settings,
+      ...(durable ? kind.durable : kind.shortLived),
       ...own,
       'init-file': accounts,
       ...settings,
@@ -129,30 +97,21 @@ async function startUnlessGiven(options) {
   return url ? { url, adminUrl: url, stop: async () => {} } : start(options)
 }
 
-const accountsOf = (password, adminPassword) => `
-CREATE OR REPLACE USER app@'%' IDENTIFIED BY '${password}';
-GRANT ALL ON \`%\`.* TO app@'%';
-CREATE OR REPLACE USER admin@'%' IDENTIFIED BY '${adminPassword}';
-GRANT ALL ON *.* TO admin@'%' WITH GRANT OPTION;
-`
-
 /** The folder of a new database, created once per version. */
 async function template(server) {
-  const folder = path.join(CACHE, `mariadb-data-${server.version}`)
+  const folder = path.join(CACHE, `${server.kind}-data-${server.version}`)
   if (fs.existsSync(folder)) return folder
   fs.mkdirSync(CACHE, { recursive: true })
-  const made = fs.mkdtempSync(path.join(CACHE, 'mariadb-data-'))
+  const made = fs.mkdtempSync(path.join(CACHE, `${server.kind}-data-`))
   try {
-    const files = ['mysql_system_tables', 'mysql_performance_tables', 'mysql_system_tables_data']
-    const texts = files.map((name) => fs.readFileSync(path.join(server.share, `${name}.sql`), 'utf8'))
-    const input = ['CREATE DATABASE mysql;\nUSE mysql;\n', ...texts].join('\n')
-    const settings = { ...SMALL, 'innodb-log-file-size': '8M', datadir: made, bootstrap: true }
-    const { status, stderr } = spawnSync(server.program, argumentsOf(server, settings), {
+    const { settings, input } = KINDS[server.kind].creation(server)
+    const args = argumentsOf(server, { ...settings, datadir: made })
+    const { status, stderr } = spawnSync(server.program, args, {
       input,
       encoding: 'utf8',
       env: { ...process.env, ...server.environment },
     })
-    if (status !== 0) throw new Error(`MariaDB made no database:\n${stderr.slice(-2000)}`)
+    if (status !== 0) throw new Error(`the server made no database:\n${stderr.slice(-2000)}`)
     fs.chmodSync(made, 0o755)
     fs.renameSync(made, folder)
   } catch (error) {
@@ -168,9 +127,14 @@ function argumentsOf(server, settings) {
   // It runs as root only if told to.
   const user = process.getuid?.() === 0 ? { user: 'root' } : {}
   const plugins = path.join(server.base, 'lib/mysql/plugin')
-  const own = { basedir: server.base, ...(fs.existsSync(plugins) ? { 'plugin-dir': plugins } : {}), ...user }
+  const own = {
+    ...KINDS[server.kind].places(server),
+    ...(fs.existsSync(plugins) ? { 'plugin-dir': plugins } : {}),
+    ...user,
+  }
   const named = Object.entries({ ...own, ...settings }).filter(([, value]) => value !== undefined)
   return [
+    ...server.before,
     '--no-defaults',
     ...named.map(([name, value]) => (value === true ? `--${name}` : `--${name}=${value}`)),
   ]
@@ -191,7 +155,7 @@ class Process {
       const said = this.log()
       if (said.includes('ready for connections')) break
       if (hasEnded(this.child) || Date.now() > deadline) {
-        throw new Error(`MariaDB did not start:\n${said.slice(-2000)}`)
+        throw new Error(`the server did not start:\n${said.slice(-2000)}`)
       }
       await sleep(POLL_MS)
     }

@@ -17,6 +17,7 @@ const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 const ARCHIVES = {
   bookworm: ['debian bookworm main', 'debian-security bookworm-security main'],
   trixie: ['debian trixie main'],
+  sid: ['debian sid main'],
 }
 
 /**
@@ -105,6 +106,7 @@ function debian(name, release, packages, finish = () => {}) {
   )
 }
 
+/** Options with which apt reads only this release, and ignores what is installed. */
 function aptOf(release) {
   const place = path.join(CACHE, `apt-${release}`)
   const options = [
@@ -139,4 +141,4 @@ function aptOf(release) {
   return options
 }
 
-module.exports = { CACHE, ROOT, debian, fromPypi, npmPackage, once, run, wheel }
+module.exports = { CACHE, ROOT, aptOf, debian, fromPypi, npmPackage, once, run, wheel }
