@@ -1,6 +1,6 @@
 'use strict'
 
-const { cli, cliOn } = require('../helpers/cli')
+const { NO_FINDINGS, cli, cliOn, findingsOf } = require('../helpers/cli')
 const { TestDatabase } = require('../helpers/database')
 const { byStorage, postgres, sqlite } = require('../helpers/storage')
 
@@ -57,7 +57,7 @@ describe('doctor', () => {
         code: 0,
         available: { mediaTasks: true, aiTasks: true, missing: [{ table, column: 'credit_id', stops }] },
       })
-      const [{ name, message }] = json.checks.filter(({ status }) => status === 'warning')
+      const [{ name, message }] = findingsOf(json)
       expect(name).toBe(title)
       expect(message).toContain(`${CAN}, but not charged: there is no ${table}.credit_id`)
       const [type, inDrizzle] = byStorage({
@@ -69,7 +69,7 @@ describe('doctor', () => {
       const place = byStorage({ sqlite: table, postgres: `"public".${table}`, mysql: table })
       expect(adviceIn(message)).toBe(`ALTER TABLE ${place} ADD COLUMN credit_id ${type};`)
       await database.run(adviceIn(message))
-      expect((await cliOn(database, 'doctor')).out).toContain('0 problems, 0 warnings.')
+      expect((await cliOn(database, 'doctor')).out).toContain(NO_FINDINGS)
     },
   )
 
@@ -91,7 +91,7 @@ describe('doctor', () => {
     const adding = columns.map((column) => `ALTER TABLE "user" ADD COLUMN ${column} integer`)
     const { code, json } = await afterwards(...adding)
     expect(code).toBe(0)
-    const [{ name, message }, ...others] = json.checks.filter(({ status }) => status === 'warning')
+    const [{ name, message }, ...others] = findingsOf(json)
     expect({ name, others }).toEqual({ name: 'counters', others: [] })
     expect(message).toMatch(/^user has remaining_credits and used_credits, counters of the app's own that /)
   })

@@ -309,9 +309,10 @@ const wedged = (host) =>
   )
 
 function mysql({ diagnostics, database: { place }, connections }) {
-  const { database, isolation, encrypted, durability, readOnly, binlogFormat } = diagnostics
+  const { database, isolation, encrypted, durability, readOnly, binlogFormat, timeZone } = diagnostics
   return [
     ok('timestamps', 'columns of type timestamp or datetime, in UTC'),
+    ...zone(timeZone),
     ...writes(readOnly, binlogFormat),
     ok(
       'server',
@@ -337,6 +338,22 @@ function writes(readOnly, binlogFormat) {
     problem(
       'writes',
       'binlog_format is STATEMENT, with which the server refuses writes at READ COMMITTED: set it to ROW or MIXED',
+    ),
+  ]
+}
+
+const UTC = /^((Etc\/)?(UTC|UCT|GMT|Universal|Zulu)|[+-]00:00)$/i
+
+/** Values of a `timestamp` are stored by the session's zone, so a change of the zone changes how they are read. */
+function zone(timeZone) {
+  if (!timeZone || UTC.test(timeZone)) return []
+  return [
+    warning(
+      'time zone',
+      `the server's time zone is ${timeZone}, but Drizzle and media-credits write UTC: times that the server fills in ` +
+        '(DEFAULT now(), ON UPDATE CURRENT_TIMESTAMP) differ from theirs by its offset, and a timestamp can not hold ' +
+        "the hour that summer time skips. Set default_time_zone to '+00:00' before the first row is written; later " +
+        'that shifts every timestamp, so first move those columns to datetime',
     ),
   ]
 }

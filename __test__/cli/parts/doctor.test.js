@@ -56,6 +56,23 @@ describe('doctor', () => {
     },
     ...facts,
   })
+  const onMysql = (more) => ({
+    ...FACTS,
+    database: { place: 'mysql://db.example.com/app', source: 'DATABASE_URL' },
+    diagnostics: {
+      storage: 'mysql',
+      serverVersion: '9.7.4',
+      database: 'app',
+      isolation: 'repeatable read',
+      encrypted: true,
+      durability: { flushLogAtCommit: 1, syncBinlog: 1 },
+      readOnly: false,
+      binlogFormat: 'ROW',
+      timeZone: 'UTC',
+      tables: TABLES,
+      ...more,
+    },
+  })
   const withIndexes = (...indexes) => [{ ...TABLES[0], indexes }, ...TABLES.slice(1)]
   const [, , MEDIA_TASKS] = TABLES
   const without = (...names) => ({
@@ -69,6 +86,10 @@ describe('doctor', () => {
   test.each([
     ['SQLite', onSqlite(), []],
     ['PostgreSQL', onPostgres(), []],
+    ['MySQL', onMysql(), []],
+    ['MySQL at an offset of zero', onMysql({ timeZone: '+00:00' }), []],
+    ['MySQL in another time zone', onMysql({ timeZone: 'CST' }), ['time zone warning']],
+    ['MySQL at an offset', onMysql({ timeZone: '+08:00' }), ['time zone warning']],
     ['a rollback journal', onSqlite({ journalMode: 'delete' }), ['journal warning']],
     ['memory', onSqlite({ journalMode: 'memory' }), ['journal warning']],
     ["the system's locks", onSqlite({ locking: 'system' }), ['locking warning']],
