@@ -212,9 +212,10 @@ const rowsOf = ([rows]) => (Array.isArray(rows) ? rows : [])
 class MysqlTransactions {
   static KINDS = ['mysql2', 'Drizzle', 'Drizzle 1', 'mysql2 by callbacks', 'Kysely', 'a client of the app']
 
-  constructor({ url }) {
+  /** `options` are more of mysql2's pool. */
+  constructor({ url }, options) {
     const callbacks = require('mysql2')
-    this.pool = callbacks.createPool({ uri: url, connectionLimit: 8 })
+    this.pool = callbacks.createPool({ uri: url, connectionLimit: 8, ...options })
     this.promises = this.pool.promise()
     this.kysely = new Kysely({
       dialect: new MysqlDialect({ pool: this.pool }),

@@ -22,13 +22,19 @@ function onlyText(row) {
   return Buffer.isBuffer(value) ? value.toString('utf8') : value
 }
 
+/** The same of a row of mysql2, which may nest it in its table (`nestTables`). */
+function onlyNestedText(row) {
+  const value = onlyText(row)
+  return typeof value === 'object' ? onlyText(value) : value
+}
+
 /**
  * A row, as native code reads it. On PostgreSQL and MySQL it has one column of text, under any name, so that
  * a client's conversion of other types does not matter. SQLite's clients do not convert values.
  */
 const textOf = {
   postgres: onlyText,
-  mysql: onlyText,
+  mysql: onlyNestedText,
   sqlite: (row) => jsonOf(Object.values(row ?? {}).map(encodeCell)),
 }
 
@@ -49,6 +55,19 @@ function drizzleDialect(kind) {
 }
 
 const asText = (field) => field.string()
+
+const FOUND_ROWS = 2
+
+/**
+ * Whether a connection counts the rows that an UPDATE finds, which is mysql2's default. Otherwise a row that stays as it
+ * is would look like one that is missing.
+ */
+function countsFound(client) {
+  const { clientFlags } = client?.connection?.config ?? client?.config ?? {}
+  return clientFlags === undefined || (clientFlags & FOUND_ROWS) !== 0
+}
+
+const NOT_FOUND = 'a connection of mysql2 without the flag FOUND_ROWS: remove it from `flags`'
 
 /** mysql2 returns rows and columns; Drizzle returns its client's result. */
 const rowsOnMysql = (returned) => (Array.isArray(returned) ? returned[0] : returned?.rows)
@@ -107,6 +126,7 @@ const CLIENTS = [
     isWithin: canRollBack,
     dialect: (tx) => drizzleDialect(tx.dialect.constructor[DRIZZLE]),
     isSynchronous: (tx) => tx.resultKind === 'sync',
+    refusal: (tx) => (countsFound(tx.session?.client) ? undefined : NOT_FOUND),
     async run(tx, statement) {
       if (drizzleDialect(tx.dialect.constructor[DRIZZLE]) === 'mysql')
         return rowsOnMysql(await tx.execute(statement))
@@ -159,12 +179,15 @@ const CLIENTS = [
       isFunction(tx.query) && isFunction(tx.execute) && isFunction(tx.beginTransaction ?? tx.getConnection),
     isWithin: (tx) => isFunction(tx.beginTransaction),
     dialect: () => 'mysql',
-    // Without the app's conversions of values.
+    refusal: (tx) => (countsFound(tx) ? undefined : NOT_FOUND),
+    // Without the app's conversions of rows and values, and of names in the statement.
     run: async (tx, sql) =>
       rowsOnMysql(
         await (isFunction(tx.promise) ? tx.promise() : tx).query({
           sql,
+          values: [],
           rowsAsArray: true,
+          nestTables: false,
           typeCast: asText,
         }),
       ),
@@ -184,10 +207,11 @@ function clientOf(method, tx) {
   // An object may throw when it is inspected.
   const found = look(() => describe(tx))
   if (found === undefined || found === UNREADABLE) throw invalidArgument(method, 'tx', TRANSACTION, tx)
-  const { client, dialect, isWithin, isSynchronous } = found
+  const { client, dialect, isWithin, isSynchronous, refusal } = found
   if (!isWithin) throw errorOf(method, NOT_IN_TRANSACTION)
   if (!Object.hasOwn(textOf, dialect)) throw notSupported(method, `transactions of ${dialect}`)
   if (isSynchronous) throw notSupported(method, SYNCHRONOUS)
+  if (refusal) throw notSupported(method, refusal)
   const pipelines = client.pipelines === true
   const runAll = client.runAll ?? (pipelines ? atOnce : inTurn)(client.run)
   return {
@@ -221,6 +245,7 @@ function describe(tx) {
     dialect: client.dialect(tx),
     isWithin: client.isWithin?.(tx) ?? true,
     isSynchronous: client.isSynchronous?.(tx) ?? false,
+    refusal: client.refusal?.(tx),
   }
 }
 
