@@ -4,9 +4,10 @@ const { execFileSync, spawnSync } = require('node:child_process')
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
+const mysql = require('mysql2/promise')
 const { describeIf } = require('../helpers/describe')
 const { violations } = require('../helpers/invariants')
-const { describeWithMariadb, ownServer } = require('../helpers/mariadb')
+const { describeWithOwnServer, ownServer } = require('../helpers/mariadb')
 const { connection } = require('../helpers/network')
 const { evaluate } = require('../helpers/processes')
 
@@ -15,7 +16,7 @@ const UNAVAILABLE = { code: 'DATABASE_UNAVAILABLE' }
 const missing = spawnSync('openssl', ['version']).status !== 0
 const describeWithOpenssl = missing
   ? describeIf(false, 'it takes openssl on the PATH to make a certificate')
-  : describeWithMariadb
+  : describeWithOwnServer
 
 const refused = (url) =>
   connection(url)
@@ -23,7 +24,7 @@ const refused = (url) =>
     .catch((error) => error)
 const encrypted = async (url) => (await connection(url).getDiagnostics()).encrypted
 
-describeWithMariadb('a server without TLS', () => {
+describeWithOwnServer('a server without TLS', () => {
   const server = ownServer()
 
   test.each([
@@ -72,6 +73,27 @@ describeWithOpenssl('a server with its own certificate', () => {
     expect((await credits.getDiagnostics()).encrypted).toBe(true)
     await credits.consumeCredits({ userId: 'u', credits: 5 })
     expect(await violations(database)).toEqual([])
+  })
+
+  test('is used with the text of an authority, by the ssl parameter of mysql2, which reads the same URL', async () => {
+    const database = await server.database()
+    await database.user('u', 100)
+    const withText = (name) => {
+      const url = new URL(database.url)
+      url.searchParams.set('ssl', JSON.stringify({ ca: fs.readFileSync(file(name), 'utf8') }))
+      return url.href
+    }
+    const url = withText('ca.pem')
+    expect(await connection(url).getRemainingCredits('u')).toBe(100)
+    const app = await mysql.createConnection(url)
+    const [[row]] = await app.query("SHOW STATUS LIKE 'Ssl_cipher'")
+    await app.end()
+    expect(row.Value).not.toBe('')
+    // A certificate that did not sign the server's.
+    expect(await refused(withText('server.pem'))).toMatchObject({ ...UNAVAILABLE, retryable: false })
+    const error = await refused(withText('server.key'))
+    expect(error).toMatchObject({ code: 'INVALID_URL', message: expect.stringContaining('ca in ssl') })
+    expect(error.message).not.toContain('BEGIN')
   })
 
   test.each(['SSL_CERT_FILE', 'SSL_CERT_DIR'])('is used with the authorities of %s', async (name) => {

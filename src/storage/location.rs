@@ -17,7 +17,7 @@ pub use self::libsql::{LibsqlUrl, TOKEN_FORM, Token};
 pub use self::mysql::{MysqlHost, MysqlUrl};
 pub use self::parameters::Variables;
 pub use self::postgres::{Host, Network, PostgresUrl, TargetSession};
-pub use self::tls::{ChannelBinding, SslMode, Tls, Versions};
+pub use self::tls::{ChannelBinding, Roots, SslMode, Tls, Versions};
 use crate::error::{Error, Result};
 
 /// A database that this package can open.

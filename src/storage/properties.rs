@@ -141,7 +141,7 @@ proptest! {
         let of = |name| ours.iter().rfind(|(other, _)| *other == name).map(|(_, value)| value.as_str());
         prop_assert_eq!(found.hosts[0].name.as_str(), of("host").unwrap_or("db"));
         prop_assert_eq!(found.options.as_deref(), of("options"));
-        prop_assert_eq!(found.tls.roots.as_deref(), of("sslrootcert"));
+        prop_assert_eq!(found.tls.written_roots(), of("sslrootcert"));
         let mode = if of("sslrootcert").is_some() { SslMode::VerifyCa } else { SslMode::Prefer };
         prop_assert_eq!(found.tls.mode, mode);
         let role = of("role").map(|role| ("role".to_owned(), role.to_owned()));

@@ -14,7 +14,7 @@ use rustls::{
     SignatureScheme, SupportedProtocolVersion,
 };
 
-use super::location::{ChannelBinding, SslMode, Tls, Versions};
+use super::location::{ChannelBinding, Roots, SslMode, Tls, Versions};
 use super::roots::system_roots;
 use crate::error::{Error, Result};
 
@@ -46,7 +46,7 @@ pub(super) fn config(tls: &Tls, names: &Names) -> Result<ClientConfig> {
     let authority = match check {
         Check::Nothing => None,
         Check::Signature | Check::SignatureAndHost => {
-            let trusted = Arc::new(trusted(tls.roots.as_deref(), names.roots)?);
+            let trusted = Arc::new(trusted(tls.roots.as_ref(), names.roots)?);
             let verifier =
                 WebPkiServerVerifier::builder_with_provider(trusted, Arc::clone(&provider));
             Some(verifier.build().map_err(|error| unusable(&error.to_string()))?)
@@ -81,12 +81,30 @@ pub(super) fn config(tls: &Tls, names: &Names) -> Result<ClientConfig> {
 fn certificates(parameter: &str, file: &str) -> Result<Vec<CertificateDer<'static>>> {
     let unreadable = |error| unusable(&format!("{parameter}: {error}"));
     let all: Result<Vec<_>, _> = CertificateDer::pem_file_iter(file).map_err(unreadable)?.collect();
-    let all = all.map_err(unreadable)?;
-    if all.is_empty() {
-        return Err(unusable(&format!("{parameter}: there is no certificate in the file")));
-    }
-    Ok(all)
+    some(parameter, all.map_err(unreadable)?, "the file")
 }
+
+/// The certificates in a text.
+fn certificates_of(text: &str) -> Result<Vec<CertificateDer<'static>>> {
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+    let all = all.map_err(|error| unusable(&format!("{CA}: {error}")))?;
+    some(CA, all, "the text; a + in it is written %2B")
+}
+
+/// At least one certificate.
+fn some(
+    parameter: &str,
+    certificates: Vec<CertificateDer<'static>>,
+    place: &str,
+) -> Result<Vec<CertificateDer<'static>>> {
+    match certificates.is_empty() {
+        true => Err(unusable(&format!("{parameter}: there is no certificate in {place}"))),
+        false => Ok(certificates),
+    }
+}
+
+/// Where mysql2's URLs have the text of certificates.
+const CA: &str = "ca in ssl";
 
 fn private_key(parameter: &str, file: &str) -> Result<PrivateKeyDer<'static>> {
     PrivateKeyDer::from_pem_file(file).map_err(|error| match error {
@@ -97,10 +115,14 @@ fn private_key(parameter: &str, file: &str) -> Result<PrivateKeyDer<'static>> {
     })
 }
 
-fn trusted(roots: Option<&str>, parameter: &str) -> Result<RootCertStore> {
-    let Some(file) = roots else { return system_roots(&format!("see {parameter}")) };
+fn trusted(roots: Option<&Roots>, parameter: &str) -> Result<RootCertStore> {
+    let (certificates, parameter) = match roots {
+        None => return system_roots(&format!("see {parameter}")),
+        Some(Roots::File(file)) => (certificates(parameter, file)?, parameter),
+        Some(Roots::Text(text)) => (certificates_of(text)?, CA),
+    };
     let mut store = RootCertStore::empty();
-    for certificate in certificates(parameter, file)? {
+    for certificate in certificates {
         store.add(certificate).map_err(|error| unusable(&format!("{parameter}: {error}")))?;
     }
     Ok(store)

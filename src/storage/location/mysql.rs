@@ -13,7 +13,7 @@ use self::parameters::PARAMETERS;
 use super::authority::{Parts, decode, host, parameters, port_number, split_port};
 use super::encoding::{encode, invalid};
 use super::parameters::Said;
-use super::tls::{ChannelBinding, SslMode, Tls, Versions, certificate_and_key};
+use super::tls::{ChannelBinding, Roots, SslMode, Tls, Versions, certificate_and_key};
 use crate::error::Result;
 
 /// The location of a MySQL or MariaDB database, the login and the encryption.
@@ -149,9 +149,11 @@ fn tls(said: &Said) -> Result<Tls> {
         false => (said.text("sslca").or(said.text("sslcert")), None),
         true => (said.text("sslca"), certificate_and_key(said)?),
     };
+    let text = ssl.as_ref().and_then(|ssl| ssl.ca.clone());
+    let roots = roots.map(|file| Roots::File(file.to_owned())).or(text.map(Roots::Text));
     Ok(Tls {
         mode: mode(said, ssl.as_ref(), roots.is_some())?,
-        roots: roots.map(str::to_owned),
+        roots,
         certificate,
         is_direct: false,
         names_host: true,
@@ -215,6 +217,8 @@ fn mode_of_word(word: &str) -> Option<SslMode> {
 struct Ssl {
     mode: SslMode,
     versions: Versions,
+    /// The text of trusted certificates.
+    ca: Option<String>,
 }
 
 impl Ssl {
@@ -225,11 +229,18 @@ impl Ssl {
             reject_unauthorized: Option<bool>,
             verify_identity: Option<bool>,
             min_version: Option<String>,
+            ca: Option<String>,
         }
-        let both = |mode| Self { mode, versions: Versions::Both };
+        let both = |mode| Self { mode, versions: Versions::Both, ca: None };
         match written {
             "true" => return Ok(both(SslMode::VerifyFull)),
             "false" => return Ok(both(SslMode::Disable)),
+            "Amazon RDS" => {
+                return Err(invalid(
+                    "ssl=Amazon RDS stands for certificates that mysql2 has; download them from Amazon, and write ssl-ca, \
+                     that PEM file, or ssl={\"ca\":\"…\"}, its text",
+                ));
+            }
             word => {
                 if let Some(mode) = mode_of_word(word) {
                     return Ok(both(mode));
@@ -238,8 +249,8 @@ impl Ssl {
         }
         let object: Object = serde_json::from_str(written).map_err(|_| {
             invalid(
-                "ssl must be true, false, or an object with rejectUnauthorized, verifyIdentity and minVersion; \
-                 write files as ssl-ca, ssl-cert and ssl-key",
+                "ssl must be true, false, or an object with rejectUnauthorized, verifyIdentity, minVersion and ca, a text \
+                 in PEM; write other files as ssl-ca, ssl-cert and ssl-key",
             )
         })?;
         let mode = match (object.reject_unauthorized, object.verify_identity) {
@@ -252,6 +263,6 @@ impl Ssl {
             Some("TLSv1.3") => Versions::Tls13,
             Some(_) => return Err(invalid("minVersion in ssl must be TLSv1.2 or TLSv1.3")),
         };
-        Ok(Self { mode, versions })
+        Ok(Self { mode, versions, ca: object.ca })
     }
 }

@@ -9,8 +9,8 @@ use crate::error::Result;
 pub struct Tls {
     /// The mode.
     pub mode: SslMode,
-    /// The file with trusted certificates; `None` means the system's.
-    pub roots: Option<String>,
+    /// The trusted certificates; `None` means the system's.
+    pub roots: Option<Roots>,
     /// The files with the client's certificate and its key.
     pub certificate: Option<(String, String)>,
     /// Whether TLS starts at once, without a request to the server.
@@ -21,6 +21,15 @@ pub struct Tls {
     pub versions: Versions,
     /// Whether the login must be bound to the TLS connection.
     pub channel_binding: ChannelBinding,
+}
+
+/// Trusted certificates, in the format PEM.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Roots {
+    /// A file.
+    File(String),
+    /// The text itself.
+    Text(String),
 }
 
 /// `sslmode`, as libpq defines it. Safer modes are greater.
@@ -65,7 +74,7 @@ impl Tls {
         let roots = said.text("sslrootcert").map(str::to_owned);
         let tls = Self {
             mode: mode(said)?,
-            roots: roots.filter(|roots| roots != SYSTEM),
+            roots: roots.filter(|roots| roots != SYSTEM).map(Roots::File),
             certificate: certificate(said)?,
             is_direct: match said.get("sslnegotiation") {
                 None | Some("postgres") => false,
@@ -91,6 +100,13 @@ impl Tls {
             return Err(invalid("sslnegotiation=direct needs encryption; add sslmode=require"));
         }
         Ok(tls)
+    }
+
+    /// The trusted certificates as they were written in the URL.
+    #[cfg(test)]
+    pub fn written_roots(&self) -> Option<&str> {
+        let (Roots::File(written) | Roots::Text(written)) = self.roots.as_ref()?;
+        Some(written)
     }
 }
 

@@ -114,7 +114,11 @@ fn mysql_parameters_choose_the_encryption() {
         (r#"ssl={"rejectUnauthorized":false}"#, Some((Require, None, false))),
         (r#"ssl={"minVersion":"TLSv1.2"}&ssl-ca=c"#, Some((VerifyCa, Some("c"), false))),
         (r#"ssl={"verifyIdentity":true}&ssl-ca=c"#, Some((VerifyFull, Some("c"), false))),
-        (r#"ssl={"ca":"secret"}"#, None),
+        (r#"ssl={"ca":"A\nB"}"#, Some((VerifyCa, Some("A\nB"), false))),
+        (r#"ssl={"ca":"A%2BB","verifyIdentity":true}"#, Some((VerifyFull, Some("A+B"), false))),
+        (r#"ssl={"ca":"A"}&ssl-ca=/ca.pem"#, Some((VerifyCa, Some("/ca.pem"), false))),
+        (r#"ssl={"ca":["secret"]}"#, None),
+        (r#"ssl={"cert":"secret"}"#, None),
         (r#"ssl={"minVersion":"secret"}"#, None),
         ("ssl=Amazon+RDS", None),
         ("ssl=secret", None),
@@ -142,10 +146,8 @@ fn mysql_parameters_choose_the_encryption() {
     ];
     for (parameters, expected) in rows {
         let tls = read(&format!("//db/app?{parameters}")).map(|url| url.tls);
-        let found = tls
-            .as_ref()
-            .ok()
-            .map(|tls| (tls.mode, tls.roots.as_deref(), tls.certificate.is_some()));
+        let found =
+            tls.as_ref().ok().map(|tls| (tls.mode, tls.written_roots(), tls.certificate.is_some()));
         assert_eq!(found, expected, "{parameters}");
     }
     let newest = read(r#"//db/app?ssl={"minVersion":"TLSv1.3"}"#).map(|url| url.tls.versions);
@@ -185,6 +187,19 @@ fn whether_the_password_itself_may_be_sent() {
     for (parameters, expected) in rows {
         let may = read(&format!("//db/app?{parameters}")).map(|url| url.may_send_password);
         assert_eq!(may.ok(), expected, "{parameters}");
+    }
+}
+
+#[test]
+fn a_refused_ssl_names_what_to_write() {
+    let rows = [
+        ("ssl=Amazon+RDS", "write ssl-ca, that PEM file"),
+        (r#"ssl={"key":"secret"}"#, "ssl-cert and ssl-key"),
+    ];
+    for (parameters, expected) in rows {
+        let refused = read(&format!("//db/app?{parameters}"));
+        let message = refused.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(message.contains("ssl") && message.contains(expected), "{message}");
     }
 }
 

@@ -219,7 +219,7 @@ fn parameters_choose_the_encryption() {
     ];
     for (parameters, variables, expected) in rows {
         let tls = read(&format!("//db/app?{parameters}"), variables).map(|url| url.tls);
-        let found = tls.as_ref().ok().map(|tls| (tls.mode, tls.roots.as_deref()));
+        let found = tls.as_ref().ok().map(|tls| (tls.mode, tls.written_roots()));
         assert_eq!(found, expected, "{parameters:?} {variables:?}");
     }
 }
