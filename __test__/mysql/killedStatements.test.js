@@ -118,6 +118,32 @@ describeWithMysql('a server or a pooler that omits an answer', () => {
   })
 })
 
+describeWithMysql('an error of the statement after COMMIT', () => {
+  test('does not hide that the calls were committed', async () => {
+    const database = await open()
+    const { proxy, credits } = await throughProxy(database)
+    await credits.getRemainingCredits('u')
+    let altered = 0
+    // The server does not know this value (1231).
+    proxy.onClientData = (bytes) => {
+      if (!bytes.includes('\nCOMMIT;')) return true
+      bytes.write('x', bytes.lastIndexOf('autocommit = 1') + 'autocommit = '.length)
+      altered++
+      return true
+    }
+    const charge = (transactionNo) => credits.consumeCredits({ userId: 'u', credits: 1, transactionNo })
+    const charges = await Promise.all(['a', 'b', 'c', 'd'].map(charge))
+    expect(altered).toBeGreaterThan(0)
+    expect(charges.map(({ transactionNo }) => transactionNo)).toEqual(['a', 'b', 'c', 'd'])
+    expect(await credits.getRemainingCredits('u')).toBe(6)
+    proxy.onClientData = () => {}
+    // The next calls get sessions that commit.
+    await charge('e')
+    expect(await database.credits.getRemainingCredits('u')).toBe(5)
+    expect(await violations(database)).toEqual([])
+  })
+})
+
 const MORE_RESULTS = 8
 const OK_LENGTH = 7
 

@@ -140,6 +140,8 @@ impl Session {
         let texts = before.iter().map(String::as_str);
         let texts = texts.chain(pipeline.statements.iter().map(String::as_str)).chain(after);
         let most = connection.client.server().max_allowed_packet.unwrap_or(usize::MAX);
+        let wanted = before.len() + pipeline.statements.len() + after.map_or(0, count_of);
+        let commits = pipeline.end == Some(End::Commit);
         let mut answers = Vec::new();
         let sent = Instant::now();
         let mut failed = None;
@@ -147,8 +149,15 @@ impl Session {
             match in_time(&self.server.options, connection.client.query(packet)).await {
                 Some(Ok(more)) => answers.extend(more),
                 // It may be committed, so its row must be looked for.
-                Some(Err(error @ ClientError::TooLong)) if pipeline.end == Some(End::Commit) => {
+                Some(Err(error @ ClientError::TooLong)) if commits => {
                     failed = Some((Failure::Lost(error.to_string()), is_last));
+                    break;
+                }
+                // The statement after COMMIT failed: the rows are there, and its session is not as it was.
+                Some(Err(ClientError::Server { message, statement, .. }))
+                    if commits && answers.len() + statement + AFTER_COMMIT >= wanted =>
+                {
+                    failed = Some((Failure::Lost(message), is_last));
                     break;
                 }
                 Some(Err(error)) => {
@@ -163,7 +172,6 @@ impl Session {
             }
         }
         // If a reply is missing, the outcome of the rest is unknown.
-        let wanted = before.len() + pipeline.statements.len() + after.map_or(0, count_of);
         if failed.is_none() && answers.len() != wanted {
             let missing = format!("{} answers to {wanted} statements", answers.len());
             failed = Some((Failure::Lost(missing), true));
@@ -185,9 +193,7 @@ impl Session {
         }
         Err(match failure {
             // Only a pipeline with a COMMIT can have been committed.
-            Failure::Lost(message) | Failure::Ended(message)
-                if is_last && pipeline.end == Some(End::Commit) =>
-            {
+            Failure::Lost(message) | Failure::Ended(message) if is_last && commits => {
                 Failure::unknown(message)
             }
             failure => failure,
@@ -214,6 +220,8 @@ impl Drop for Session {
 /// statements, and the server then runs the rest outside it. The missing savepoint prevents a commit of the
 /// rest.
 const COMMIT: &str = "RELEASE SAVEPOINT media_credits;\nCOMMIT;\nSET SESSION autocommit = 1";
+/// The number of its statements after COMMIT.
+const AFTER_COMMIT: usize = 1;
 const ROLL_BACK: &str = "ROLLBACK;\nSET SESSION autocommit = 1";
 
 /// The number of statements in this text.
