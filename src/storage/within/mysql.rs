@@ -42,14 +42,14 @@ static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
 
 /// With more databases, schemas are read more often.
 const MOST: usize = 64;
-/// Tables may be dropped and created again. Reading the schema takes four statements.
+/// Tables may be dropped and created again. Reading the schema takes up to five statements.
 const FRESH: Duration = Duration::from_secs(1);
 
 /// The code of a duplicate key.
 const TAKEN: &str = "1062";
 
-/// Identifies a database and its server, and names the encoding of the connection.
-const WHERE: &str = "SELECT CONCAT_WS('|', DATABASE(), CURRENT_USER(), @@hostname, @@port, @@server_id, @@datadir), VERSION(), \
+/// Identifies a database, its server and the session's time zone, and names the encoding of the connection.
+const WHERE: &str = "SELECT CONCAT_WS('|', DATABASE(), CURRENT_USER(), @@hostname, @@port, @@server_id, @@datadir, @@time_zone), VERSION(), \
                      COALESCE(@@character_set_results, 'binary')";
 
 /// Encodings in which all characters arrive; in any other the server replaces some by `?`.

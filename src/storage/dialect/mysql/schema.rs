@@ -1,6 +1,6 @@
 //! Reads the schema of a MySQL database.
 
-use super::super::row::{SelectedRow, get};
+use super::super::row::{SelectedRow, get, read_time};
 use super::fit::needed_type;
 use super::{Statement, quote};
 use crate::domain::table::{TableName, TaskKind};
@@ -11,11 +11,25 @@ use crate::storage::times::TimestampUnit;
 
 const DIALECT: Dialect = Dialect { quote, sql_type, select_list, needed_type };
 
-/// The last second of a `timestamp`, which has 32 bits.
-const TIMESTAMP_ENDS_MS: i64 = 2_147_483_647_999;
+/// The first and the last time of a column's type, in epoch milliseconds.
+type Times = (i64, i64);
+
+/// The range of a `timestamp`, which has 32 bits, in a session whose time zone is UTC.
+const TIMESTAMPS_MS: Times = (1000, 2_147_483_647_999);
 
 /// The range of a `datetime`: the years 1000 to 9999.
-const DATETIMES_MS: (i64, i64) = (-30_610_224_000_000, 253_402_300_799_999);
+const DATETIMES_MS: Times = (-30_610_224_000_000, 253_402_300_799_999);
+
+/// Reads the first and the last second of a `timestamp` as the session writes them, in its time zone.
+pub(super) const TIMESTAMPS: &str = "SELECT FROM_UNIXTIME(1), FROM_UNIXTIME(2147483647)";
+
+/// Reads the reply to [`TIMESTAMPS`].
+pub(super) fn timestamps(rows: &[impl SelectedRow]) -> Answer<Times> {
+    let Some(row) = rows.first() else { return Ok(TIMESTAMPS_MS) };
+    let (first, last) = (read_time(row, 0)?, read_time(row, 1)?);
+    let last = last.map(|second| second + 999);
+    Ok((first.unwrap_or(TIMESTAMPS_MS.0), last.unwrap_or(TIMESTAMPS_MS.1)))
+}
 
 /// Creates a table as in the app's schema, if it does not exist.
 pub fn create_table(table: TableName) -> &'static str {
@@ -41,12 +55,14 @@ pub fn diagnostics() -> [Statement; 5] {
 }
 
 /// Additional facts about columns.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Said {
     /// Columns with a unique index of their own.
     pub(super) unique: Vec<(String, String)>,
     /// Columns whose values the database checks to be JSON.
     pub(super) json: Vec<(String, String)>,
+    /// The range of a `timestamp` in the session's time zone.
+    pub(super) timestamps: Times,
 }
 
 /// Reads the rows of `sql/columns.sql`, and rejects a schema that lacks what this package needs.
@@ -72,6 +88,9 @@ fn column(table: TableName, row: &impl SelectedRow, said: &Said) -> Answer<Colum
     let (kind, limit) = match kind(&sql_type) {
         // MariaDB's `json` type.
         (Kind::Text, _) if is_said(&said.json) => (Kind::Json, Limit::None),
+        (kind, _) if sql_type.starts_with("timestamp") => {
+            (kind, Limit::Times(said.timestamps.0, said.timestamps.1))
+        }
         found => found,
     };
     let extra = get::<Option<&str>>(row, 5)?.unwrap_or_default().to_lowercase();
@@ -123,7 +142,7 @@ fn kind(sql_type: &str) -> (Kind, Limit) {
         "bigint" => (Kind::Integer, Limit::None),
         "decimal" | "numeric" | "float" | "double" | "real" => (Kind::Real, Limit::None),
         "json" => (Kind::Json, Limit::None),
-        "timestamp" => (Kind::Timestamp, Limit::Times(1000, TIMESTAMP_ENDS_MS)),
+        "timestamp" => (Kind::Timestamp, Limit::Times(TIMESTAMPS_MS.0, TIMESTAMPS_MS.1)),
         "datetime" => (Kind::Timestamp, Limit::Times(DATETIMES_MS.0, DATETIMES_MS.1)),
         _ => (Kind::Other, Limit::None),
     }
@@ -207,7 +226,7 @@ mod tests {
             ("bigint(20)", Kind::Integer, Limit::None),
             ("decimal(10,2)", Kind::Real, Limit::None),
             ("json", Kind::Json, Limit::None),
-            ("timestamp", Kind::Timestamp, Limit::Times(1000, TIMESTAMP_ENDS_MS)),
+            ("timestamp", Kind::Timestamp, Limit::Times(1000, 2_147_483_647_999)),
             ("datetime(3)", Kind::Timestamp, Limit::Times(DATETIMES_MS.0, DATETIMES_MS.1)),
             ("date", Kind::Other, Limit::None),
             ("varbinary(16)", Kind::Other, Limit::None),

@@ -42,23 +42,26 @@ fn no_transactions(table: &str, engine: &str) -> Error {
 }
 
 impl Tables {
-    /// The statements that read the schema. Each is a SELECT from one table.
+    /// The statements that read the schema. Each is a SELECT from at most one table.
     pub fn look(is_mariadb: bool) -> Vec<Statement> {
         let (columns, unique) = (include_str!("sql/columns.sql"), include_str!("sql/unique.sql"));
         let engines = include_str!("sql/engines.sql");
         let json = is_mariadb.then_some(include_str!("sql/json.sql"));
-        [columns, unique, engines].into_iter().chain(json).map(str::to_owned).collect()
+        let all = [columns, unique, engines, schema::TIMESTAMPS].into_iter().chain(json);
+        all.map(str::to_owned).collect()
     }
 
     /// Reads the replies to [`Self::look`], and rejects a schema that lacks what this package needs.
     pub fn read(replies: &[Vec<impl SelectedRow>]) -> Answer<Self> {
-        let [columns, unique, engines, json @ ..] = replies else {
+        let [columns, unique, engines, timestamps, json @ ..] = replies else {
             return Err(Failure::Lost("the server sent fewer replies than expected".to_owned()));
         };
         if let Some(row) = engines.first() {
             return Err(no_transactions(get(row, 0)?, get(row, 1)?).into());
         }
-        let (mut details, mut said) = (Details::default(), Said::default());
+        let mut details = Details::default();
+        let timestamps = schema::timestamps(timestamps)?;
+        let mut said = Said { unique: Vec::new(), json: Vec::new(), timestamps };
         for row in unique {
             let (table, column): (String, String) = (get(row, 0)?, get(row, 1)?);
             if column == "id" && get(row, 2)? {
