@@ -6,6 +6,7 @@ const { spawn } = require('node:child_process')
 const fs = require('node:fs')
 const path = require('node:path')
 const { memoryFolder } = require('../../scripts/memory-folder')
+const { byStorage } = require('./storage')
 
 const BIN = path.join(__dirname, '../../cli/bin/media-credits.js')
 
@@ -49,4 +50,14 @@ async function cliOn(database, ...args) {
   return args.includes('--json') && result.out ? { ...result, json: JSON.parse(result.out) } : result
 }
 
-module.exports = { cli, cliOn, ended, folder, startCli }
+/** The warning of each report of doctor on the tests' MySQL, whose time zone is not UTC. */
+const USUAL = byStorage({ sqlite: [], postgres: [], mysql: ['time zone'] })
+
+/** The end of doctor's report on a database that needs no more than the tests' server. */
+const NO_FINDINGS = USUAL.length === 1 ? '0 problems, 1 warning.' : '0 problems, 0 warnings.'
+
+/** The checks of doctor's report that are not ok, without that warning. */
+const findingsOf = ({ checks }) =>
+  checks.filter(({ name, status }) => status !== 'ok' && !USUAL.includes(name))
+
+module.exports = { NO_FINDINGS, cli, cliOn, ended, findingsOf, folder, startCli }

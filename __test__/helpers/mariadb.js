@@ -4,7 +4,14 @@
 
 const { start } = require('../../scripts/mariadb')
 const { TestDatabase } = require('./database')
-const { Store, describeWithMariadb, describeWithMysql, endClients } = require('./mysql')
+const {
+  Store,
+  describeWithMariadb,
+  describeWithMysql,
+  describeWithMysqlItself,
+  describeWithOwnServer,
+  endClients,
+} = require('./mysql')
 
 /**
  * For a file or a `describe`: a server with more settings, which can be stopped and started, and databases on it. `prepare` is
@@ -42,4 +49,10 @@ function ownServer(settings, prepare = () => {}) {
   return own
 }
 
-module.exports = { describeWithMariadb, describeWithMysql, ownServer }
+module.exports = {
+  describeWithMariadb,
+  describeWithMysql,
+  describeWithMysqlItself,
+  describeWithOwnServer,
+  ownServer,
+}

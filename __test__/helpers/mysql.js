@@ -57,15 +57,21 @@ function urlOf(serverUrl, name) {
 }
 
 const given = JSON.parse(process.env.MEDIA_CREDITS_TEST_MYSQL ?? '{}')
-const { url: serverUrl, reason, ownReason, prefix = 'test' } = given
+const { url: serverUrl, reason, ownReason, kind, prefix = 'test' } = given
 
 // Tests that are the same on each storage need no server.
 if (globalThis.STORAGE === 'mysql' && !serverUrl) skipAll(reason)
 
 /** `describe` for tests that need a server. */
 const describeWithMysql = describeIf(serverUrl, reason)
-/** `describe` for tests that start one. */
-const describeWithMariadb = describeIf(serverUrl && !ownReason, reason ?? ownReason)
+/** `describe` for tests that start one, of the kind of this run. */
+const describeWithOwnServer = describeIf(serverUrl && !ownReason, reason ?? ownReason)
+const isMysql = kind === 'mysql'
+/** `describe` for tests of what only MariaDB has, or only MySQL. */
+const describeWithMariadb = isMysql ? describeIf(false, 'this run is on MySQL') : describeWithOwnServer
+const describeWithMysqlItself = isMysql
+  ? describeWithOwnServer
+  : describeIf(false, 'TEST_MYSQL_SERVER=mysql runs it')
 
 /** Clients of the servers, by their URLs. */
 const clients = new Map()
@@ -194,11 +200,16 @@ class MysqlStore {
 
 const texts = {}
 
+/** The statements with another type of times. MySQL wants their defaults in the same precision. */
+const withTimes = (type) => (sql) => {
+  const [precision = ''] = /\(\d\)/.exec(type) ?? []
+  return sql
+    .replaceAll(' timestamp ', ` ${type} `)
+    .replace(/now\(\)|CURRENT_TIMESTAMP/g, `CURRENT_TIMESTAMP${precision}`)
+}
+
 const roomy = (sql) =>
-  sql
-    .replace(/ ON UPDATE CURRENT_TIMESTAMP/g, '')
-    .replace(/ timestamp /g, ' datetime(3) ')
-    .replace(/now\(\)|CURRENT_TIMESTAMP/g, 'CURRENT_TIMESTAMP(3)')
+  withTimes('datetime(3)')(sql.replace(/ ON UPDATE CURRENT_TIMESTAMP/g, ''))
     .replaceAll('varchar(191)', 'varchar(300)')
     .replace(/ text\b/g, ' longtext')
 
@@ -239,8 +250,13 @@ module.exports = {
   clientOf,
   describeWithMariadb,
   describeWithMysql,
+  describeWithMysqlItself,
+  describeWithOwnServer,
   end,
   endClients,
+  given,
+  isMysql,
   textOf,
   urlOf,
+  withTimes,
 }

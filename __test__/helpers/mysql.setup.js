@@ -4,7 +4,7 @@
 
 const { randomBytes } = require('node:crypto')
 const { startUnlessGiven } = require('../../scripts/mariadb')
-const { install } = require('../../scripts/mariadb-binaries')
+const { chosenKind, install } = require('../../scripts/mariadb-binaries')
 const { clientOf } = require('./mysql')
 
 /** The collations of MariaDB and of MySQL that compare texts by their bytes. */
@@ -16,12 +16,12 @@ module.exports = async function setup() {
   // A server that was not started here may have databases of another run.
   const prefix = `media_credits_test_${randomBytes(4).toString('hex')}`
   const collation = url && (await collationOf(url))
-  // With TEST_MYSQL_URL there may be no MariaDB for the tests that start one.
+  // With TEST_MYSQL_URL there may be no server for the tests that start one.
   const ownReason = await install().then(
     () => undefined,
     ({ message }) => message.split('\n')[0],
   )
-  const given = { url, adminUrl, reason, ownReason, prefix, collation }
+  const given = { url, adminUrl, reason, ownReason, kind: chosenKind(), prefix, collation }
   process.env.MEDIA_CREDITS_TEST_MYSQL = JSON.stringify(given)
 
   globalThis.stopTestMysql = async () => {

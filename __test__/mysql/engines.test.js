@@ -4,7 +4,8 @@
 
 const { TestDatabase } = require('../helpers/database')
 const { cliOn } = require('../helpers/cli')
-const { describeWithMariadb, describeWithMysql, ownServer } = require('../helpers/mariadb')
+const { describeWithOwnServer, describeWithMysql, ownServer } = require('../helpers/mariadb')
+const { Store, given } = require('../helpers/mysql')
 const { connection } = require('../helpers/network')
 const { TRANSACTIONS } = require('../helpers/transactions')
 const { within } = require('../..')
@@ -21,7 +22,7 @@ async function checked(database, name) {
 
 describeWithMysql('a table whose engine has no transactions', () => {
   test('is not charged, and the error has the statement to run', async () => {
-    const database = await TestDatabase.fresh()
+    const database = new TestDatabase(await Store.on(given, 'app'))
     await database.user('u', 100)
     // No foreign keys refer to it, and a copy has none either.
     const table = 'media_tasks'
@@ -30,7 +31,7 @@ describeWithMysql('a table whose engine has no transactions', () => {
       `DROP TABLE ${table}`,
       `ALTER TABLE copy RENAME ${table}`,
     )
-    await database.sql(`ALTER TABLE "${table}" ENGINE = Aria`)
+    await database.sql(`ALTER TABLE "${table}" ENGINE = MyISAM`)
     // This connection knows the tables as they were.
     await database.credits.close()
     const credits = connection(database.url)
@@ -49,7 +50,7 @@ describeWithMysql('a table whose engine has no transactions', () => {
   })
 })
 
-describeWithMariadb('a server that logs statements', () => {
+describeWithOwnServer('a server that logs statements', () => {
   const server = ownServer({ 'log-bin': 'log', 'binlog-format': 'STATEMENT' })
 
   test('refuses charges with the cause', async () => {
@@ -68,7 +69,7 @@ describeWithMariadb('a server that logs statements', () => {
   })
 })
 
-describeWithMariadb('a server that is read-only', () => {
+describeWithOwnServer('a server that is read-only', () => {
   const server = ownServer()
 
   test('is reported by doctor', async () => {

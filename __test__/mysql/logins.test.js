@@ -1,7 +1,7 @@
 'use strict'
 
 const { violations } = require('../helpers/invariants')
-const { describeWithMariadb, ownServer } = require('../helpers/mariadb')
+const { describeWithMariadb, describeWithMysqlItself, ownServer } = require('../helpers/mariadb')
 const { connection } = require('../helpers/network')
 
 const SECRET = 'Tr0ub4dor'
@@ -83,5 +83,49 @@ describeWithMariadb('a user', () => {
     expect(error).toMatchObject({ code: 'DATABASE_ERROR', databaseCode: '1142', retryable: false })
     expect(error.message).toMatch(/denied/)
     expect(await violations(database)).toEqual([])
+  })
+})
+
+describeWithMysqlItself('a user of MySQL', () => {
+  const server = ownServer()
+  const NAME = "app o'ne"
+
+  async function withAccount(password) {
+    const database = await server.database()
+    await database.user('u', 100)
+    const word = password.replaceAll('\\', '\\\\').replaceAll("'", "\\'")
+    await server.admin(`DROP USER IF EXISTS "${NAME}"@'%'`)
+    await server.admin(`CREATE USER "${NAME}"@'%' IDENTIFIED WITH caching_sha2_password BY '${word}'`)
+    await server.admin(`GRANT ALL ON ${database.store.name}.* TO "${NAME}"@'%'`)
+    const urlWith = (written) => {
+      const url = new URL(database.url)
+      url.username = encodeURIComponent(NAME)
+      url.password = encodeURIComponent(written)
+      return url.href
+    }
+    return { database, urlWith }
+  }
+
+  test.each([SECRET, "p@ss:w/o?r#d %'\\é🎬", 'x'.repeat(200)])(
+    "logs in with %p, by the server's public key and then by what it remembers",
+    async (password) => {
+      const { database, urlWith } = await withAccount(password)
+      for (const credits of [connection(urlWith(password)), connection(urlWith(password))]) {
+        await credits.consumeCredits({ userId: 'u', credits: 5 })
+        expect((await credits.getDiagnostics()).encrypted).toBe(false)
+        await credits.close()
+      }
+      expect(await database.credits.getRemainingCredits('u')).toBe(90)
+      expect(await violations(database)).toEqual([])
+    },
+  )
+
+  test.each(['wrong', ''])('with the password %p is refused at once', async (wrong) => {
+    const { urlWith } = await withAccount(SECRET)
+    const error = await connection(urlWith(wrong))
+      .getRemainingCredits('u')
+      .catch((thrown) => thrown)
+    expect(error).toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: false })
+    expect(error.message).toMatch(/denied|password/i)
   })
 })

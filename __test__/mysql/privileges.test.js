@@ -13,14 +13,16 @@ async function withAccount(granted, use) {
   const database = await TestDatabase.fresh()
   await database.user('u', 10)
   const { store } = database
-  const account = `\`${store.name}\`@\`%\``
+  // MySQL's names of users have at most 32 characters.
+  const name = store.name.slice(-32)
+  const account = `\`${name}\`@\`%\``
   await store.admin(`CREATE USER ${account} IDENTIFIED BY 'account'`)
   try {
     for (const [table, privileges] of Object.entries(granted)) {
       await store.admin(`GRANT ${privileges} ON ${store.name}.\`${table}\` TO ${account}`)
     }
     const url = new URL(database.url)
-    Object.assign(url, { username: store.name, password: 'account' })
+    Object.assign(url, { username: name, password: 'account' })
     await use({ database, url: url.href, credits: connection(url.href), admin: (sql) => store.admin(sql) })
   } finally {
     await store.admin(`DROP USER ${account}`)

@@ -4,7 +4,7 @@ const { TestDatabase, refusal, task } = require('../helpers/database')
 const { atOnce, counted } = require('../helpers/calls')
 const { until } = require('../helpers/callers')
 const { violations } = require('../helpers/invariants')
-const { describeWithMariadb, describeWithMysql, ownServer } = require('../helpers/mariadb')
+const { describeWithOwnServer, describeWithMysql, ownServer } = require('../helpers/mariadb')
 const { clientOf } = require('../helpers/mysql')
 const { connection } = require('../helpers/network')
 
@@ -18,7 +18,7 @@ const withUser = async (server, options) => {
   return database
 }
 
-describeWithMariadb('a server that is read-only', () => {
+describeWithOwnServer('a server that is read-only', () => {
   const server = ownServer()
   afterEach(() => server.admin('SET GLOBAL read_only = OFF'))
 
@@ -42,7 +42,7 @@ describeWithMariadb('a server that is read-only', () => {
   })
 })
 
-describeWithMariadb('a server with a maximum packet of 64 KB', () => {
+describeWithOwnServer('a server with a maximum packet of 64 KB', () => {
   const server = ownServer({ 'max-allowed-packet': 65_536 })
 
   test('gets calls one after the other that are larger together', async () => {
@@ -73,7 +73,7 @@ describeWithMariadb('a server with a maximum packet of 64 KB', () => {
   })
 })
 
-describeWithMariadb('a server with few connections', () => {
+describeWithOwnServer('a server with few connections', () => {
   const server = ownServer({ 'max-connections': 10 })
 
   test('is waited for or refuses calls, and no write is lost', async () => {
@@ -92,7 +92,7 @@ describeWithMariadb('a server with few connections', () => {
   })
 })
 
-describeWithMariadb('a server whose connections are all in use', () => {
+describeWithOwnServer('a server whose connections are all in use', () => {
   const server = ownServer({ 'max-connections': 10 })
 
   test('is DATABASE_UNAVAILABLE (1040) without a write, and the same call succeeds when a connection is free', async () => {
@@ -117,7 +117,7 @@ describeWithMariadb('a server whose connections are all in use', () => {
   })
 })
 
-describeWithMariadb('a server', () => {
+describeWithOwnServer('a server', () => {
   const server = ownServer()
 
   test('that ended an idle connection makes the next call use another one', async () => {

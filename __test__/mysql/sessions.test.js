@@ -4,13 +4,13 @@
 
 const { connect } = require('../..')
 const { TestDatabase } = require('../helpers/database')
-const { describeWithMariadb, describeWithMysql, ownServer } = require('../helpers/mariadb')
+const { describeWithOwnServer, describeWithMysql, ownServer } = require('../helpers/mariadb')
 const { afterwards, connection, foreignTransaction } = require('../helpers/network')
 const { startProxy } = require('../helpers/proxy')
 
 const errorOf = (call) => call.catch((error) => error)
 
-describeWithMariadb('a session', () => {
+describeWithOwnServer('a session', () => {
   const server = ownServer()
 
   const aborted = async () => {

@@ -2,7 +2,8 @@
 
 const { refusal, task } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
-const { describeWithMariadb, ownServer } = require('../helpers/mariadb')
+const { describeWithOwnServer, ownServer } = require('../helpers/mariadb')
+const { isMysql } = require('../helpers/mysql')
 
 // Settings of an operator or a service: the server's SQL modes, its isolation, its binary log.
 
@@ -34,7 +35,15 @@ async function goesRight(database) {
 
 const STRICT = 'STRICT_TRANS_TABLES'
 
-describeWithMariadb('the ledger works the same', () => {
+/** Modes that only one of the servers has. */
+const OWN_MODES = isMysql
+  ? [['TIME_TRUNCATE_FRACTIONAL']]
+  : [['ORACLE'], ['TIME_ROUND_FRACTIONAL'], ['EMPTY_STRING_IS_NULL']]
+/** The names of variables in MariaDB 10.11 and MySQL. */
+const ISOLATION = isMysql ? 'transaction_isolation' : 'tx_isolation'
+const READ_ONLY = isMysql ? 'transaction_read_only' : 'tx_read_only'
+
+describeWithOwnServer('the ledger works the same', () => {
   const server = ownServer()
 
   test.each([
@@ -44,9 +53,7 @@ describeWithMariadb('the ledger works the same', () => {
     ['NO_BACKSLASH_ESCAPES'],
     ['PIPES_AS_CONCAT,IGNORE_SPACE'],
     ['ANSI,NO_BACKSLASH_ESCAPES,STRICT_ALL_TABLES,NO_ZERO_DATE,ONLY_FULL_GROUP_BY'],
-    ['ORACLE'],
-    ['TIME_ROUND_FRACTIONAL'],
-    ['EMPTY_STRING_IS_NULL'],
+    ...OWN_MODES,
   ])('with sql_mode %p', async (mode) => {
     await server.admin(`SET GLOBAL sql_mode = '${mode}'`)
     await goesRight(await server.database())
@@ -55,25 +62,25 @@ describeWithMariadb('the ledger works the same', () => {
   test.each(['READ-UNCOMMITTED', 'READ-COMMITTED', 'REPEATABLE-READ', 'SERIALIZABLE'])(
     'with transactions that are %s by default',
     async (isolation) => {
-      await server.admin(`SET GLOBAL sql_mode = '${STRICT}', tx_isolation = '${isolation}'`)
+      await server.admin(`SET GLOBAL sql_mode = '${STRICT}', ${ISOLATION} = '${isolation}'`)
       await goesRight(await server.database())
     },
   )
 
   test('with sessions without autocommit and in another time zone', async () => {
-    await server.admin(`SET GLOBAL autocommit = 0, time_zone = '-11:00', tx_isolation = 'REPEATABLE-READ'`)
+    await server.admin(`SET GLOBAL autocommit = 0, time_zone = '-11:00', ${ISOLATION} = 'REPEATABLE-READ'`)
     await goesRight(await server.database())
   })
 
   test('with sessions that limit rows and joins, chain transactions and only read', async () => {
     await server.admin(
-      'SET GLOBAL sql_select_limit = 2, completion_type = 1, max_join_size = 1, sql_big_selects = 0, tx_read_only = 1',
+      `SET GLOBAL sql_select_limit = 2, completion_type = 1, max_join_size = 1, sql_big_selects = 0, ${READ_ONLY} = 1`,
     )
     try {
       await goesRight(await server.database())
     } finally {
       await server.admin(
-        'SET GLOBAL sql_select_limit = DEFAULT, completion_type = 0, max_join_size = DEFAULT, sql_big_selects = 1, tx_read_only = 0',
+        `SET GLOBAL sql_select_limit = DEFAULT, completion_type = 0, max_join_size = DEFAULT, sql_big_selects = 1, ${READ_ONLY} = 0`,
       )
     }
   })
@@ -86,7 +93,7 @@ describeWithMariadb('the ledger works the same', () => {
   })
 })
 
-describeWithMariadb.each(['ROW', 'MIXED'])('with a binary log of the format %s', (format) => {
+describeWithOwnServer.each(['ROW', 'MIXED'])('with a binary log of the format %s', (format) => {
   const server = ownServer({ 'log-bin': 'log', 'binlog-format': format })
 
   test('the ledger works the same', async () => {
@@ -94,7 +101,7 @@ describeWithMariadb.each(['ROW', 'MIXED'])('with a binary log of the format %s',
   })
 })
 
-describeWithMariadb('a binary log of the format STATEMENT', () => {
+describeWithOwnServer('a binary log of the format STATEMENT', () => {
   const server = ownServer({ 'log-bin': 'log', 'binlog-format': 'STATEMENT' })
 
   // The server accepts it only with a higher isolation, where a transaction would not see what the holder of a lock wrote.

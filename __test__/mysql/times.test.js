@@ -2,8 +2,9 @@
 
 const { TestDatabase, refusal, task } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
-const { Store, describeWithMysql } = require('../helpers/mysql')
-const server = JSON.parse(process.env.MEDIA_CREDITS_TEST_MYSQL ?? '{}')
+const { describeWithOwnServer, ownServer } = require('../helpers/mariadb')
+const { Store, clientOf, describeWithMysql, given, withTimes: withTimesOf } = require('../helpers/mysql')
+const { within } = require('../..')
 
 // The app's tables store whole seconds, and a `timestamp` ends in 2038.
 
@@ -13,16 +14,14 @@ const SECOND_MS = 1000
 const floored = (date) => new Date(Math.floor(date / SECOND_MS) * SECOND_MS)
 
 async function withUser(...grants) {
-  const database = new TestDatabase(await Store.on(server, 'app'))
+  const database = new TestDatabase(await Store.on(given, 'app'))
   await database.user('u', ...grants)
   return database
 }
 
 /** The same tables with other types of times. */
 const withTimes = async (type) =>
-  new TestDatabase(
-    await Store.on(server, 'app', { adapted: (sql) => sql.replaceAll(' timestamp ', ` ${type} `) }),
-  )
+  new TestDatabase(await Store.on(given, 'app', { adapted: withTimesOf(type) }))
 
 const drawn = ({ consumedDetail }) =>
   JSON.parse(consumedDetail).map(({ creditId, creditsConsumed }) => [creditId, creditsConsumed])
@@ -157,7 +156,18 @@ describeWithMysql('a grant', () => {
     expect(drawn(await database.credits.consumeCredits({ userId: 'u', credits: 7 }))).toEqual([['g', 7]])
   })
 
-  test.each([new Date('2038-01-19T03:14:08Z'), new Date('2100-01-01'), new Date('9999-12-31')])(
+  test("can expire in the last second of a timestamp, in the server's time zone", async () => {
+    const database = await withUser()
+    const expiresAt = new Date('2038-01-19T11:14:07Z')
+    await database.credits.createCredit({
+      userId: 'u',
+      credits: 5,
+      expiresAt: new Date(expiresAt.getTime() + 999),
+    })
+    expect((await database.credits.getBalance('u')).nextExpiry).toEqual({ credits: 5, expiresAt })
+  })
+
+  test.each([new Date('2038-01-19T11:14:08Z'), new Date('2100-01-01'), new Date('9999-12-31')])(
     'that expires after the end of timestamp is refused before it is sent: %s',
     async (expiresAt) => {
       const database = await withUser()
@@ -177,6 +187,54 @@ describeWithMysql('a grant', () => {
       expiresAt,
     })
     expect((await database.credits.getBalance('u')).nextExpiry).toEqual({ credits: 5, expiresAt })
+  })
+})
+
+describeWithMysql('a time before the first second of a timestamp', () => {
+  test("in the server's time zone is refused before it is sent", async () => {
+    const database = await withUser()
+    const create = (id, publishedAt) => database.credits.createMediaTask(task(id, 'u', { publishedAt }), 0)
+    const error = await refusal(database, () => create('a', new Date('1970-01-01T08:00:00Z')))
+    expect(error).toMatchObject({ code: 'INVALID_VALUE', table: 'media_tasks', field: 'publishedAt' })
+    const first = new Date('1970-01-01T08:00:01Z')
+    expect(await create('b', first)).toMatchObject({ publishedAt: first })
+  })
+})
+
+describeWithOwnServer('a server whose time zone is west of UTC', () => {
+  const west = ownServer({ 'default-time-zone': '-11:00' })
+  const LAST = new Date('2038-01-18T16:14:07Z')
+  const after = (date, seconds) => new Date(date.getTime() + seconds * SECOND_MS)
+  const granting = (credits, expiresAt) => credits.createCredit({ userId: 'u', credits: 5, expiresAt })
+  const REFUSED = { code: 'INVALID_VALUE', table: 'credit', field: 'expiresAt' }
+
+  test('has timestamps that end before, and a later one is refused before it is sent', async () => {
+    const database = await west.database()
+    await database.user('u')
+    const error = await refusal(database, () => granting(database.credits, after(LAST, 1)))
+    expect(error).toMatchObject(REFUSED)
+    expect(error.message).toContain('2038-01-18T16:14:07')
+    expect(await granting(database.credits, LAST)).toMatchObject({ expiresAt: LAST })
+  })
+
+  test("has others in a transaction whose session is in another time zone, and that one's count", async () => {
+    const database = await west.database()
+    await database.user('u')
+    const client = await clientOf(database.url)
+    try {
+      for (const [zone, last] of [
+        ['-11:00', LAST],
+        ['+00:00', after(LAST, 11 * 3600)],
+      ]) {
+        await client.query(`SET time_zone = '${zone}'`)
+        await client.beginTransaction()
+        await expect(granting(within(client), after(last, 1))).rejects.toMatchObject(REFUSED)
+        expect(await granting(within(client), last)).toMatchObject({ expiresAt: last })
+        await client.commit()
+      }
+    } finally {
+      await client.end()
+    }
   })
 })
 
@@ -206,9 +264,9 @@ describeWithMysql('rows of the app', () => {
     // The server is eight hours before UTC, and so is its now().
     const [{ created_at: created }] = await database.sql('SELECT created_at FROM "user"')
     expect(Math.round((created - Date.now()) / 3_600_000)).toBe(8)
-    const [row] =
-      await database.sql(`INSERT INTO credit (id, user_id, transaction_no, transaction_type, credits,
-      remaining_credits, status) VALUES ('g', 'u', 'n', 'grant', 5, 5, 'active') RETURNING created_at`)
+    await database.sql(`INSERT INTO credit (id, user_id, transaction_no, transaction_type, credits,
+      remaining_credits, status) VALUES ('g', 'u', 'n', 'grant', 5, 5, 'active')`)
+    const [row] = await database.sql('SELECT created_at FROM credit')
     const { createdAt } = (await database.credits.getCredits({ userId: 'u' }))[0]
     expect(createdAt.getTime()).toBe(row.created_at)
   })
