@@ -9,6 +9,7 @@ const fs = require('node:fs')
 const path = require('node:path')
 const mysql = require('mysql2/promise')
 const { describeIf, skipAll } = require('./describe')
+const { nothing } = require('./storage')
 
 const FIXTURES = { fixture: 'shipany.mysql.sql', stock: 'stock.mysql.sql' }
 
@@ -67,11 +68,10 @@ const describeWithMysql = describeIf(serverUrl, reason)
 /** `describe` for tests that start one, of the kind of this run. */
 const describeWithOwnServer = describeIf(serverUrl && !ownReason, reason ?? ownReason)
 const isMysql = kind === 'mysql'
-/** `describe` for tests of what only MariaDB has, or only MySQL. */
+/** `describe` for tests of what only MariaDB has. */
 const describeWithMariadb = isMysql ? describeIf(false, 'this run is on MySQL') : describeWithOwnServer
-const describeWithMysqlItself = isMysql
-  ? describeWithOwnServer
-  : describeIf(false, 'TEST_MYSQL_SERVER=mysql runs it')
+/** `describe` for tests of what only MySQL has. */
+const describeWithMysqlItself = isMysql ? describeWithOwnServer : nothing
 
 /** Clients of the servers, by their URLs. */
 const clients = new Map()

@@ -26,6 +26,7 @@ module.exports = {
   byStorage,
   except,
   mysql: on('mysql'),
+  nothing,
   /** Those whose transactions hold a connection of a pool. */
   pooled: on('postgres', 'mysql'),
   postgres: on('postgres'),
