@@ -8,8 +8,7 @@
 const fs = require('node:fs')
 const path = require('node:path')
 const mysql = require('mysql2/promise')
-const { describeIf, skipAll } = require('./describe')
-const { nothing } = require('./storage')
+const { describeIf, nothing, skipAll } = require('./describe')
 
 const FIXTURES = { fixture: 'shipany.mysql.sql', stock: 'stock.mysql.sql' }
 

@@ -1,5 +1,7 @@
 'use strict'
 
+const { nothing } = require('./describe')
+
 /**
  * The storage of a run. The same tests run on each; a test for one storage is registered
  * with `sqlite.test(…)`, `postgres.describe(…)` or `mysql.test(…)`, and a value that differs is a `byStorage({ … })`.
@@ -7,8 +9,6 @@
 
 /** `sqlite`, `postgres`, `libsql` or `mysql`, from the project in jest.config.js. */
 const STORAGE = globalThis.STORAGE ?? 'sqlite'
-
-const nothing = Object.assign(() => {}, { each: () => nothing, skip: () => {} })
 
 const registered = (isHere) => (isHere ? { describe, test } : { describe: nothing, test: nothing })
 const on = (...storages) => registered(storages.includes(STORAGE))
@@ -26,7 +26,6 @@ module.exports = {
   byStorage,
   except,
   mysql: on('mysql'),
-  nothing,
   /** Those whose transactions hold a connection of a pool. */
   pooled: on('postgres', 'mysql'),
   postgres: on('postgres'),
