@@ -1,6 +1,6 @@
 'use strict'
 
-const { TestDatabase, task } = require('../helpers/database')
+const { DAY_MS, TestDatabase, task } = require('../helpers/database')
 const { Callers, addUsers } = require('../helpers/callers')
 const { staysSound } = require('../helpers/calls')
 const { throughProxy } = require('../helpers/network')
@@ -44,6 +44,29 @@ test('a user who seems to have nothing is looked at twice, as MariaDB may interr
   const refused = credits.consumeCredits({ userId: 'u', credits: 1 })
   await expect(refused).rejects.toMatchObject({ code: 'INSUFFICIENT_CREDITS', available: 0 })
   expect(proxy.roundTrips().total).toBe(2)
+})
+
+test('a batch charges a user whose grants come after as many of another user as it reads', async () => {
+  const database = await TestDatabase.fresh()
+  await database.user('many', ...Array(140).fill(1))
+  const expiresAt = new Date(Date.now() + 90 * DAY_MS)
+  await database.user('one', { credits: 100, expiresAt })
+  const { proxy, credits } = await throughProxy(database)
+  await credits.getRemainingCredits('one')
+  const limits = new Set()
+  proxy.onClientData = (bytes) => {
+    limits.add(/user_id IN \('many', 'one'\).* LIMIT (\d+)/.exec(bytes)?.[1])
+  }
+  proxy.delayMs = 10
+  const charges = await Promise.all(
+    Array.from({ length: 40 }, (_, at) =>
+      credits.consumeCredits({ userId: at % 2 ? 'one' : 'many', credits: 1 }),
+    ),
+  )
+  expect(limits).toContain('128')
+  expect(charges.filter(({ userId }) => userId === 'one')).toHaveLength(20)
+  expect(await credits.getRemainingCredits('many')).toBe(120)
+  expect(await credits.getRemainingCredits('one')).toBe(80)
 })
 
 test('concurrent calls share round trips', async () => {

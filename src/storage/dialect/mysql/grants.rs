@@ -11,20 +11,17 @@ use crate::domain::table::TableName;
 use crate::storage::failure::Answer;
 use crate::storage::store::{Choices, Extent, Facts, Wanted};
 
-/// Reads all grants of users whose first grants do not cover what is requested.
+/// Reads all grants of users whose first grants do not cover what is requested. `is_whole` says that the first read found
+/// fewer rows than it asked for.
 pub(super) async fn complete<W: Wire>(
     wire: &mut W,
     facts: &mut Facts,
     wanted: &BTreeMap<&str, i64>,
-    now_ms: i64,
+    (now_ms, is_whole): (i64, bool),
 ) -> Answer<()> {
-    let few = usize::try_from(FEW).unwrap_or_default();
     // All grants have been read under the lock, unless there are more, or newer ones than the snapshot has. None at
     // all may be wrong: MariaDB 10.11 can answer a SELECT with a LIMIT that it interrupts with no rows and no error.
-    let are_all = |user_id: &str| {
-        let found = facts.grants.get(user_id).map_or(0, Vec::len);
-        W::SEES_NOW && (1..few).contains(&found)
-    };
+    let are_all = |user_id: &str| W::SEES_NOW && is_whole && facts.grants.contains_key(user_id);
     let not_all: BTreeMap<&str, i64> = wanted
         .iter()
         .filter(|(user_id, _)| !are_all(user_id))
@@ -54,27 +51,43 @@ pub(super) async fn more<W: Wire>(
     Ok(rows)
 }
 
-/// The number of a user's grants that are read at first.
+/// The number of grants for each user that are read at first.
 pub(super) const FEW: i64 = 64;
 
-/// The next grants of each user who is charged.
+/// The statements that read the next grants of users who are charged.
+pub(super) struct NextGrants {
+    pub(super) statements: Vec<Statement>,
+    /// The number of rows that they are limited to.
+    pub(super) most: i64,
+}
+
+/// The next grants of each user who is charged. A server plans each SELECT anew, so there is one for all users: rows
+/// in draw order are in draw order for each user too, and a limit omits the last ones.
 pub(super) fn next_grants<W: Wire>(
     tables: &Tables,
     wanted: &Wanted<'_>,
     now_ms: i64,
-) -> Answer<Vec<Statement>> {
-    let mut each = Vec::new();
+) -> Answer<NextGrants> {
     let needs = wanted
         .credits
         .iter()
         .filter(|(user_id, credits)| **credits > 0 && !wanted.choices.contains_key(*user_id));
+    // Each grant has at least one credit.
+    let needs: Vec<_> = needs.map(|(user_id, credits)| (*user_id, (*credits).min(FEW))).collect();
+    if W::SEES_NOW && needs.len() > 1 {
+        let owners = tables.ids(TableName::Credit, "user_id")?;
+        let owners = owners.many(needs.iter().map(|(user_id, _)| user_id));
+        let most = FEW.saturating_mul(i64::try_from(needs.len()).unwrap_or(i64::MAX));
+        let all = spendable(tables, &format!("user_id IN {owners}"), (now_ms, Which::First(most)))?;
+        return Ok(NextGrants { statements: vec![all], most });
+    }
+    let (mut statements, mut most) = (Vec::new(), 0);
     for (user_id, credits) in needs {
         let is_users = is_of_user(tables, TableName::Credit, user_id)?;
-        // Each grant has at least one credit.
-        let most = (*credits).min(FEW);
-        each.push(next_spendable::<W>(tables, &is_users, (now_ms, most))?);
+        statements.push(next_spendable::<W>(tables, &is_users, (now_ms, credits))?);
+        most = credits;
     }
-    Ok(each)
+    Ok(NextGrants { statements, most })
 }
 
 /// How many grants to read.

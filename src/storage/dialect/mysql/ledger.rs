@@ -51,10 +51,11 @@ impl<W: Wire> LoadFacts for Ledger<W> {
         let mode = if wanted.full_timeout { Mode::Write } else { Mode::WriteShortWait };
         let replies = asked.statements.begin(&mut self.0, mode, "reading the balance").await?;
         let mut facts = asked.read(&replies, wanted, now_ms)?;
+        let is_whole = asked.is_whole(&replies);
         // For users with a choice of grants, all grants were read.
         let mut others = wanted.credits.clone();
         others.retain(|user_id, _| !wanted.choices.contains_key(user_id));
-        complete(&mut self.0, &mut facts, &others, now_ms).await?;
+        complete(&mut self.0, &mut facts, &others, (now_ms, is_whole)).await?;
         Ok(facts)
     }
 
@@ -81,10 +82,12 @@ impl<W: Wire> LoadFacts for Ledger<W> {
         let funds = match asked.funds {
             Some(funds) => {
                 let mut facts = Facts::default();
-                add_spendable(&mut facts, &replies[funds.grants], (funds.extent, now_ms))?;
+                let found = &replies[funds.grants];
+                add_spendable(&mut facts, found, (funds.extent, now_ms))?;
                 if funds.extent == Extent::Plain {
                     let needs = BTreeMap::from([(task.user_id.as_str(), funds.credits)]);
-                    complete(&mut self.0, &mut facts, &needs, now_ms).await?;
+                    let is_whole = is_fewer(found.len(), FEW);
+                    complete(&mut self.0, &mut facts, &needs, (now_ms, is_whole)).await?;
                 }
                 ChargeFacts {
                     user_exists: true,
@@ -219,6 +222,10 @@ impl<W: Wire> Ledger<W> {
     }
 }
 
+fn is_fewer(rows: usize, most: i64) -> bool {
+    i64::try_from(rows).is_ok_and(|rows| rows < most)
+}
+
 /// Those of the requested keys that are in use, compared exactly. If only one is requested, a key that its
 /// collation treats as equal counts too, because both can't exist.
 fn taken_of(rows: &[impl SelectedRow], wanted: &[&str]) -> Answer<BTreeSet<String>> {
@@ -246,6 +253,8 @@ struct ChargeQuestions {
     transaction_nos: ReplyOf,
     charges: ReplyOf,
     grants: Vec<ReplyOf>,
+    /// The number of grants that each statement is limited to.
+    most_grants: i64,
     whole_grants: ReplyOf,
     counts: Counts,
 }
@@ -275,11 +284,9 @@ impl ChargeQuestions {
                 statements.add(charges + " ORDER BY credit.id FOR UPDATE")
             }
         };
-        let mut next = next_grants::<W>(tables, wanted, now_ms)?;
-        if W::SEES_NOW && next.len() > 1 {
-            next = vec![format!("({})", next.join(") UNION ALL ("))];
-        }
-        let grants = next.into_iter().map(|next| statements.add(next)).collect();
+        let next = next_grants::<W>(tables, wanted, now_ms)?;
+        let most_grants = next.most;
+        let grants = next.statements.into_iter().map(|next| statements.add(next)).collect();
         let whole_grants = if wanted.choices.is_empty() {
             ReplyOf::NOTHING
         } else {
@@ -296,9 +303,15 @@ impl ChargeQuestions {
             transaction_nos,
             charges,
             grants,
+            most_grants,
             whole_grants,
             counts,
         })
+    }
+
+    /// Whether the grants are all that there are.
+    fn is_whole(&self, replies: &Replies<impl SelectedRow>) -> bool {
+        self.grants.iter().all(|grants| is_fewer(replies[*grants].len(), self.most_grants))
     }
 
     fn read(
