@@ -8,8 +8,8 @@ use media_credits::engine::{Outcome, Write};
 use super::world::{World, now_ms, told};
 use crate::common::{consume, create_task, draws_of, grant, row, text, time, update_task};
 
-/// 2038-01-19T03:14:07.999Z
-const TIMESTAMP_ENDS_MS: i64 = 2_147_483_647_999;
+/// 2038-01-19T11:14:07.999Z: the last second of a `timestamp` in the server's time zone, +08:00.
+const TIMESTAMP_ENDS_MS: i64 = 2_147_512_447_999;
 
 #[test]
 fn ids_are_one_user_only_if_their_bytes_are_the_same() {
@@ -112,7 +112,7 @@ fn a_time_after_the_last_timestamp_is_refused() {
     world.write(grant("u", 1, Some(TIMESTAMP_ENDS_MS - 999))).unwrap();
     let error = world.write(grant("u", 1, Some(TIMESTAMP_ENDS_MS + 1))).unwrap_err();
     assert_eq!(error.code(), "INVALID_VALUE");
-    assert!(error.to_string().contains("2038-01-19T03:14:07.999Z"), "{error}");
+    assert!(error.to_string().contains("2038-01-19T11:14:07.999Z"), "{error}");
     assert_eq!(world.balance("u"), 1);
     world.sql("ALTER TABLE credit MODIFY expires_at datetime");
     world.sql("UPDATE credit SET status = status");
