@@ -3,7 +3,7 @@
 const { setTimeout: sleep } = require('node:timers/promises')
 const mysql = require('mysql2/promise')
 const { within } = require('../..')
-const { TestDatabase } = require('../helpers/database')
+const { TestDatabase, task } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 const { describeWithMysql } = require('../helpers/mysql')
 const { throughProxy } = require('../helpers/network')
@@ -88,6 +88,29 @@ describeWithMysql('a statement that is killed', () => {
     const statements = `UPDATE user SET name = 'x' WHERE id = 'another'; ${guard}; SELECT 7 AS seven`
     const { refused, wentOn, stopped, silent } = await endsOf(database, statements, { attempts: 500 })
     expect([wentOn, refused > 0, stopped + silent > 0]).toEqual([0, true, true])
+  })
+})
+
+describeWithMysql('a list that MariaDB interrupts, and answers with no rows and no error,', () => {
+  const DAY_MS = 86_400_000
+  test.each([
+    ['getCredits', ({ getCredits }) => getCredits({ userId: 'u', limit: 20 }), 2],
+    ['getMediaTaskHistory', async ({ getMediaTaskHistory }) => (await getMediaTaskHistory('u')).tasks, 1],
+    ['listExpiring', async ({ listExpiring }) => (await listExpiring({ within: 90 * DAY_MS })).users, 1],
+    ['findStuckMediaTasks', ({ findStuckMediaTasks }) => findStuckMediaTasks({ olderThanMs: 1 }), 1],
+  ])('is read again: %s', async (_, call, expected) => {
+    const database = await open()
+    const { proxy, credits } = await throughProxy(database)
+    await credits.createMediaTask(task('t', 'u'), 1)
+    let altered = 0
+    proxy.onClientData = (bytes) => {
+      const limit = /(ORDER BY .* LIMIT )(\d+)/.exec(bytes.toString('latin1'))
+      if (!limit || altered++) return true
+      bytes.write('0'.repeat(limit[2].length), limit.index + limit[1].length, 'latin1')
+      return true
+    }
+    expect(await call(credits)).toHaveLength(expected)
+    expect(altered).toBe(2)
   })
 })
 

@@ -21,7 +21,6 @@ const OPTIONS = [
   { nestTables: true, rowsAsArray: true },
   { rowsAsArray: true },
   { typeCast: false },
-  { typeCast: () => 7 },
   { typeCast: (field, next) => (field.type === 'VAR_STRING' ? field.buffer() : next()) },
   { namedPlaceholders: true },
   { dateStrings: true },
@@ -34,7 +33,6 @@ const OPTIONS = [
   { multipleStatements: true, timezone: '-11:00' },
 ]
 
-/** Options that change what each client returns for all statements, so that Drizzle itself can't use them. */
 const CLIENTS = Transactions.KINDS.filter((kind) => kind !== 'a client of the app')
 
 async function withPool(options, use) {
@@ -67,6 +65,18 @@ describe.each(CLIENTS)('a transaction of %s', (kind) => {
       expect(failed.refund).toMatchObject({ credits: 30 })
       expect(await database.credits.getRemainingCredits('u')).toBe(100)
     })
+  })
+})
+
+test('a transaction of Kysely whose client returns other values is refused, and nothing is written', async () => {
+  await withPool({ typeCast: () => 7 }, async (transactions, database) => {
+    const before = await database.everything()
+    const charge = (tx) => within(tx).consumeCredits({ userId: 'u', credits: 1 })
+    await expect(transactions.run('Kysely', charge)).rejects.toMatchObject({
+      code: 'DATABASE_ERROR',
+      message: expect.stringContaining("the transaction's client returned other rows"),
+    })
+    expect(await database.everything()).toEqual(before)
   })
 })
 

@@ -56,8 +56,14 @@ impl<W: Wire> Views for Ledger<W> {
         let tables = self.0.tables()?;
         let table = Arc::clone(tables.table(MEDIA_TASKS)?);
         let tasks = || Rows::tasks(tables, user_id);
-        let statements = [tasks()?.within(page.window()).list(tables)?, tasks()?.count()];
-        let [list, total] = read(&mut self.0, &statements, "reading").await?;
+        let window = page.window();
+        let offset = window.offset;
+        let statements = [tasks()?.within(window).list(tables)?, tasks()?.count()];
+        let [mut list, mut total] = read(&mut self.0, &statements, "reading").await?;
+        // As in `window_of`.
+        if list.is_empty() && first_value::<i64>(&total)? > offset {
+            [list, total] = read(&mut self.0, &statements, "reading").await?;
+        }
         Ok((read_rows(&table, &list), first_value(&total)?))
     }
 
@@ -156,8 +162,7 @@ impl<W: Wire> Views for Ledger<W> {
              AND expires_at > {now} AND expires_at <= {until} GROUP BY {bytes} \
              HAVING SUM(remaining_credits) >= {at_least} ORDER BY {bytes} LIMIT {limit}"
         );
-        let [rows] = read(&mut self.0, &[asked], "reading grants").await?;
-        read_expiring(&rows)
+        read_expiring(&window_of(&mut self.0, asked, "reading grants").await?)
     }
 
     async fn stuck_tasks(&mut self, filter: &StuckFilter, now_ms: i64) -> Answer<Vec<Row>> {
@@ -281,9 +286,32 @@ impl Rows {
 
 async fn rows(wire: &mut impl Wire, rows: Rows) -> Answer<Vec<Row>> {
     let found = Arc::clone(wire.tables()?.table(rows.table)?);
+    let is_window = rows.window.is_some();
     let list = rows.list(wire.tables()?)?;
-    let [rows] = read(wire, &[list], "reading").await?;
+    let rows = match is_window {
+        true => window_of(wire, list, "reading").await?,
+        false => {
+            let [rows] = read(wire, &[list], "reading").await?;
+            rows
+        }
+    };
     Ok(read_rows(&found, &rows))
+}
+
+/// Rows in an order and up to a limit. If there are none, they are read again: MariaDB 10.11 answers such a SELECT with no
+/// rows and no error if it interrupts it.
+async fn window_of<W: Wire>(
+    wire: &mut W,
+    statement: Statement,
+    doing: &'static str,
+) -> Answer<Vec<W::Row>> {
+    let statements = &[statement];
+    let [rows] = read(wire, statements, doing).await?;
+    if !rows.is_empty() {
+        return Ok(rows);
+    }
+    let [rows] = read(wire, statements, doing).await?;
+    Ok(rows)
 }
 
 async fn value<T: for<'r> FromCell<'r>>(wire: &mut impl Wire, statement: Statement) -> Answer<T> {
