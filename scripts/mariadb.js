@@ -51,7 +51,13 @@ async function start({ durable = false, settings = {}, like } = {}) {
     const kind = KINDS[server.kind]
     fs.writeFileSync(accounts, like ? '' : kind.accountsOf(...passwords), { mode: 0o600 })
     const port = settings.port ?? (await freePort())
-    const own = { datadir: dataFolder, port, socket: path.join(folder, 'socket'), 'pid-file': pidFile }
+    const places = {
+      datadir: dataFolder,
+      tmpdir: folder,
+      socket: path.join(folder, 'socket'),
+      'pid-file': pidFile,
+    }
+    const own = { ...places, port }
     const process = new Process(server, folder, {
       ...kind.settings,
       ...(durable ? kind.durable : kind.shortLived),
