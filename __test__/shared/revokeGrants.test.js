@@ -153,6 +153,41 @@ describe('a refund of a part', () => {
     await isUnderstood(database)
   })
 
+  test.each([
+    ['then a task fails', ['revoke', 'fail']],
+    ['after a task has failed', ['fail', 'revoke']],
+  ])('is taken from the order itself where it can be, with recover too: %s', async (_, calls) => {
+    const database = await withOrder()
+    await database.credits.consumeCredits({ userId: 'u', credits: 60 })
+    const options = { total: 30, transactionNo: 'r', recover: 'available' }
+    const make = { revoke: () => database.credits.revokeGrants(ORDER, options), fail: () => fail(database) }
+    for (const call of calls) await make[call]()
+    expect(await remaining(database)).toEqual({ own: 10, other: 50 })
+    expect(await creditRow(database, 'own')).toMatchObject({ status: 'active', deleted_at: null })
+    expect(all(await database.credits.revokeGrants(ORDER, options))).toEqual([30, 60, 0, 10])
+    expect(await database.credits.getRemainingCredits('u')).toBe(60)
+    await isUnderstood(database)
+  })
+
+  test('of several grants leaves the same sum in each order of calls', async () => {
+    const sums = []
+    for (const order of [
+      ['revoke', 'fail'],
+      ['fail', 'revoke'],
+    ]) {
+      const database = await TestDatabase.fresh()
+      const part = { credits: 50, orderNo: 'order' }
+      await database.user('u', { ...part, id: 'a', expiresAt: IN_A_DAY }, { ...part, id: 'b' })
+      await database.credits.createMediaTask(task('t', 'u'), 40)
+      const revoke = () => database.credits.revokeGrants(ORDER, { total: 30, transactionNo: 'r' })
+      for (const call of order) await { revoke, fail: () => fail(database) }[call]()
+      const left = Object.values(await remaining(database))
+      sums.push([left.reduce((one, other) => one + other), all(await revoke())])
+      await isUnderstood(database)
+    }
+    expect(sums).toEqual(Array(2).fill([70, [30, 0, 0, 70]]))
+  })
+
   test('also takes credits that the app refunds by itself', async () => {
     const database = await withOrder()
     await database.credits.revokeGrants(ORDER, { total: 75, transactionNo: 'r' })

@@ -76,7 +76,7 @@ function balanced({ grants, claims, others }, recovers) {
   const granted = grantedTo(grants)
   const largest = Math.max(0, ...claims.map(({ total }) => total))
   const isWhole = granted > 0 && largest >= granted
-  let had = takenOf({ grants, claims })
+  let had = sum(grants, ({ drawn }) => drawn)
   const lackOf = (total) => Math.min(total, granted) - had
   // More than needed has come back in other ways.
   if (lackOf(largest) < 0) return undefined
@@ -86,8 +86,10 @@ function balanced({ grants, claims, others }, recovers) {
     had += drawn
     if (mayLive) remaining += left - drawn
   }
-  const recoverable = claims.filter((claim) => recovers && claim.recovers)
-  had += Math.min(others, Math.max(0, ...recoverable.map(({ total }) => lackOf(total))))
+  // Other grants pay for the rest of what claims may take from them, and get back what these do not need.
+  const lacks = claims.filter((claim) => claim.recovers).map(({ total }) => lackOf(total))
+  const recovered = sum(claims, (claim) => claim.recovered)
+  had += Math.min(recovers ? recovered + others : recovered, Math.max(0, ...lacks))
   const outstanding = lackOf(largest)
   if (outstanding < 0) return undefined
   const isClosed = isWhole || outstanding > 0

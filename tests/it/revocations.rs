@@ -52,8 +52,19 @@ struct World {
     recovers: bool,
 }
 
+const ORDER: (&str, &str) = ("orderNo", "order");
+
 fn target() -> Fields {
-    fields(&[("orderNo", text("order"))])
+    fields(&[(ORDER.0, text(ORDER.1))])
+}
+
+/// A call of `revokeGrants`.
+#[derive(Debug, Clone, Copy)]
+struct Call<'c> {
+    key: &'c str,
+    of: (&'static str, &'static str),
+    total: Option<i64>,
+    recovers: bool,
 }
 
 impl World {
@@ -96,13 +107,18 @@ impl World {
     }
 
     fn revoke(&mut self, transaction_no: &str, total: Option<i64>) -> Standing {
-        let recover = if self.recovers { "available" } else { "none" };
-        let mut options =
-            fields(&[("transactionNo", text(transaction_no)), ("recover", text(recover))]);
-        if let Some(total) = total {
+        let recovers = self.recovers;
+        self.revoke_of(Call { key: transaction_no, of: ORDER, total, recovers })
+    }
+
+    fn revoke_of(&mut self, call: Call) -> Standing {
+        let recover = if call.recovers { "available" } else { "none" };
+        let mut options = fields(&[("transactionNo", text(call.key)), ("recover", text(recover))]);
+        if let Some(total) = call.total {
             options.set("total", Value::Integer(total));
         }
-        let call = Revocation::parse(&target(), &options.into()).unwrap();
+        let target = fields(&[(call.of.0, text(call.of.1))]);
+        let call = Revocation::parse(&target, &options.into()).unwrap();
         standing(self.write(&Write::Revoke(call)).unwrap())
     }
 
@@ -150,6 +166,11 @@ impl World {
 
     fn rows(&mut self) -> Vec<Row> {
         ready(self.memory.list(&credits_of(USER), Page::whole(1, 1000))).unwrap()
+    }
+
+    fn left(&mut self, id: &str) -> i64 {
+        let rows = self.rows();
+        number(rows.iter().find(|row| row.text("id") == Some(id)).unwrap(), "remainingCredits")
     }
 
     fn balance(&mut self) -> i64 {
@@ -223,9 +244,45 @@ proptest! {
         prop_assert_eq!(standing.revoked + standing.outstanding, 60);
         let balance = world.balance();
         prop_assert_eq!(balance, 1000 + 100 - kept - standing.revoked);
-        let owed = if recovers { 0 } else { (60 - (100 - kept)).max(0) };
-        prop_assert_eq!(standing.outstanding, owed);
-        prop_assert!(standing.remaining <= 100 - kept);
+        let short = (60 - (100 - kept)).max(0);
+        prop_assert_eq!(standing.outstanding, if recovers { 0 } else { short });
+        prop_assert_eq!(standing.remaining, (100 - kept - 60).max(0));
+        prop_assert_eq!(world.left("other"), 1000 - if recovers { short } else { 0 });
+    }
+
+    #[test]
+    fn revocations_of_a_grant_and_of_its_whole_order_give_the_same_result_in_each_order(
+        totals in prop::collection::vec(prop::option::of(5..90_i64), 4),
+        recovers in prop::collection::vec(any::<bool>(), 3),
+        costs in (1..40_i64, 1..30_i64, 1..30_i64),
+        order in Just((0..12_usize).collect::<Vec<_>>()).prop_shuffle(),
+    ) {
+        let call = |key, of, at: usize| {
+            Call { key, of, total: totals[at], recovers: recovers.get(at).copied().unwrap_or(false) }
+        };
+        let calls = [
+            call("a", ORDER, 0),
+            call("b", ORDER, 1),
+            call("dispute", ORDER, 2),
+            call("one", ("creditId", "own-0"), 3),
+        ];
+        let costs = [("a", costs.0), ("b", costs.1), ("c", costs.2)];
+        let result = |order: &[usize]| -> std::result::Result<_, TestCaseError> {
+            let mut world = World::new(&[40, 60], &costs, false);
+            for at in order {
+                match at {
+                    0..=7 => drop(world.revoke_of(calls[at / 2])),
+                    8 | 9 => world.take(Won),
+                    _ => world.take(Failed(["a", "c"][at - 10])),
+                }
+                world.check()?;
+            }
+            let standings = calls.map(|call| world.revoke_of(call));
+            prop_assert!(standings[3].revoked <= 40);
+            Ok((world.balance(), world.left("other"), standings))
+        };
+        let sorted: Vec<usize> = (0..12).collect();
+        prop_assert_eq!(result(&order)?, result(&sorted)?);
     }
 
     #[test]
@@ -331,9 +388,5 @@ fn recovered_credits_are_drawn_in_the_connections_order() {
     let options = CallOptions { draw_order, ..options.into() };
     let call = Revocation::parse(&target(), &options).unwrap();
     world.write(&Write::Revoke(call)).unwrap();
-    let left = |world: &mut World, id: &str| {
-        let rows = world.rows();
-        number(rows.iter().find(|row| row.text("id") == Some(id)).unwrap(), "remainingCredits")
-    };
-    assert_eq!((left(&mut world, "gift"), left(&mut world, "other")), (950, 1000));
+    assert_eq!((world.left("gift"), world.left("other")), (950, 1000));
 }

@@ -3,7 +3,8 @@
 //! Each active revocation states how many credits of some grants are to be withdrawn in all. The largest one counts,
 //! not their sum: they report the same payment, one after the other or repeatedly. A grant that is wholly withdrawn is
 //! closed and keeps its remaining credits. From other grants the revocation draws. Credits that were spent already are
-//! outstanding: until they are collected, the grants are closed, so that credits refunded to them can't be spent.
+//! outstanding, or are recovered from the user's other grants: until they come back, the grants are closed, so that
+//! refunds to them reach the revocation first.
 
 use std::collections::{HashMap, HashSet};
 
@@ -53,18 +54,20 @@ impl Claims {
         }
         self.give_back_surplus();
         for at in &order {
-            self.draw(*at, |claim, held| claim.names(&held.grant.id));
+            // Its own grants take the place of others, which get their credits back below.
+            let wanted = self.lack(*at).saturating_add(self.returnable(*at));
+            self.draw(*at, wanted, |claim, held| claim.names(&held.grant.id));
         }
         for at in order.iter().filter(|_| recovers) {
             if self.claims[*at].terms.recovers {
-                self.draw(*at, |claim, held| {
+                self.draw(*at, self.lack(*at), |claim, held| {
                     !claim.names(&held.grant.id) && held.grant.is_spendable(now_ms)
                 });
             }
         }
         self.give_back_surplus();
         for at in order {
-            if self.lack(at) > 0 {
+            if self.lack(at) > 0 || self.awaits_its_own(at) {
                 self.close(at);
             }
         }
@@ -72,7 +75,9 @@ impl Claims {
 
     /// The state of these grants at this time.
     pub fn standing(&self, grants: &[String], now_ms: i64) -> Standing {
-        let mut standing = Standing { revoked: self.had(grants), ..Standing::default() };
+        // What was recovered beyond that is for a revocation of other grants too.
+        let revoked = self.had(grants).min(self.granted(grants));
+        let mut standing = Standing { revoked, ..Standing::default() };
         for (at, claim) in self.claims.iter().enumerate() {
             if claim.stands && claim.meets(grants) {
                 standing.outstanding = standing.outstanding.max(self.lack(at));
@@ -190,16 +195,34 @@ impl Claims {
         }
     }
 
-    /// Draws a claim's missing credits from open grants.
-    fn draw(&mut self, at: usize, may_pay: impl Fn(&Claim, &Held) -> bool) {
-        let mut lack = self.lack(at);
+    /// The credits that claims on the same grants drew from others which have room for them.
+    fn returnable(&self, at: usize) -> i64 {
+        let grants = &self.claims[at].terms.grants;
+        let same = self.claims.iter().filter(|claim| claim.stands && claim.terms.grants == *grants);
+        let returned = same.flat_map(Claim::draws_on_others).map(|draw| {
+            let room = self.held(&draw.credit_id).map_or(0, Held::room);
+            draw.credits_consumed.min(room)
+        });
+        returned.fold(0, i64::saturating_add)
+    }
+
+    /// Whether other grants pay for a claim whose own ones are used up.
+    fn awaits_its_own(&self, at: usize) -> bool {
+        let claim = &self.claims[at];
+        let mut own = self.grants.iter().filter(|held| claim.names(&held.grant.id));
+        claim.recovered() > 0
+            && own.all(|held| held.state != State::Open || held.grant.remaining <= 0)
+    }
+
+    /// Draws credits for a claim from open grants.
+    fn draw(&mut self, at: usize, mut wanted: i64, may_pay: impl Fn(&Claim, &Held) -> bool) {
         let claim = &mut self.claims[at];
         let open = self.grants.iter_mut().filter(|held| held.state == State::Open);
         for held in open {
-            let drawn = lack.min(held.grant.remaining);
+            let drawn = wanted.min(held.grant.remaining);
             if drawn > 0 && may_pay(claim, held) {
                 held.grant.remaining -= drawn;
-                lack -= drawn;
+                wanted -= drawn;
                 let id = &held.grant.id;
                 match claim.draws.iter_mut().find(|draw| draw.credit_id == *id) {
                     Some(draw) => draw.credits_consumed += drawn,
@@ -211,29 +234,48 @@ impl Claims {
         }
     }
 
-    /// Returns credits that were drawn from other grants and are no longer needed, last drawn first.
+    /// Returns credits that are no longer needed, last drawn first: those of other grants before those of
+    /// the claims' own.
     fn give_back_surplus(&mut self) {
-        for at in
-            (0..self.claims.len()).rev().filter(|at| self.claims[*at].stands).collect::<Vec<_>>()
-        {
-            for item in (0..self.claims[at].draws.len()).rev() {
-                let draw = &self.claims[at].draws[item];
-                if self.claims[at].names(&draw.credit_id) {
-                    continue;
-                }
-                let back = draw.credits_consumed.min(self.surplus(at));
-                self.give_back(at, item, back);
-            }
+        let standing = (0..self.claims.len()).rev().filter(|at| self.claims[*at].stands);
+        let items = |at: usize| (0..self.claims[at].draws.len()).rev().map(move |item| (at, item));
+        let is_own = |(at, item): &(usize, usize)| {
+            let claim = &self.claims[*at];
+            claim.draws.get(*item).is_some_and(|draw| claim.names(&draw.credit_id))
+        };
+        let (own, others): (Vec<_>, Vec<_>) = standing.flat_map(items).partition(is_own);
+        for (at, item) in others {
+            self.give_back(at, item, self.surplus(at));
+        }
+        for (at, item) in own {
+            self.give_back(at, item, self.own_surplus(at, item));
         }
     }
 
-    /// The credits that a claim can return without leaving another claim short that counts them.
+    /// The credits of other grants that a claim can return without leaving another claim short that may take
+    /// such credits too.
     fn surplus(&self, at: usize) -> i64 {
-        let grants = |other: usize| &self.claims[other].terms.grants;
         let counting = (0..self.claims.len()).filter(|other| {
-            self.claims[*other].stands && self.claims[at].is_within(grants(*other))
+            let Claim { stands, terms, .. } = &self.claims[*other];
+            *stands && terms.recovers && self.claims[at].is_within(&terms.grants)
         });
         counting.map(|other| -self.lack(other)).min().unwrap_or(0).max(0)
+    }
+
+    /// The credits of its own grant that a claim can return, because other claims have withdrawn enough of
+    /// the other grants. Credits that were written off do not return any.
+    fn own_surplus(&self, at: usize, item: usize) -> i64 {
+        let drawn_on = self.claims[at].draws.get(item).and_then(|draw| self.held(&draw.credit_id));
+        let Some(held) = drawn_on.filter(|held| held.state == State::Open) else { return 0 };
+        let naming = (0..self.claims.len()).filter(|other| {
+            self.claims[*other].stands && self.claims[*other].names(&held.grant.id)
+        });
+        let surplus = naming.map(|other| {
+            let grants = self.claims[other].terms.grants.iter().filter_map(|id| self.held(id));
+            let written_off = grants.fold(0, |sum: i64, held| sum.saturating_add(held.written_off));
+            -self.lack(other).saturating_add(written_off)
+        });
+        surplus.min().unwrap_or(0).max(0)
     }
 
     /// Returns up to this many credits of a draw to its grant, as far as there is room.
@@ -242,8 +284,7 @@ impl Claims {
         let grant_id = draw.credit_id.clone();
         let found = self.grants.iter_mut().find(|held| held.grant.id == grant_id);
         let Some(held) = found else { return };
-        let room = held.grant.credits.saturating_sub(held.grant.remaining).max(0);
-        let credits = credits.min(draw.credits_consumed).min(room).max(0);
+        let credits = credits.min(draw.credits_consumed).min(held.room()).max(0);
         draw.credits_consumed -= credits;
         held.grant.remaining += credits;
     }

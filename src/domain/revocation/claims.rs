@@ -39,6 +39,11 @@ pub struct Held {
 }
 
 impl Held {
+    /// The credits that can be returned to it.
+    pub fn room(&self) -> i64 {
+        self.grant.credits.saturating_sub(self.grant.remaining).max(0)
+    }
+
     /// Subtracts credits that were granted again in other grants.
     pub fn move_out(&mut self, credits: i64) {
         self.moved += credits;
@@ -147,9 +152,13 @@ impl Claim {
         self.terms.grants.iter().any(|id| grants.contains(id))
     }
 
+    /// Its draws on grants that it does not name.
+    pub fn draws_on_others(&self) -> impl Iterator<Item = &WrittenDraw> {
+        self.draws.iter().filter(|draw| !self.names(&draw.credit_id))
+    }
+
     /// The credits that it drew from grants that it does not name.
     pub fn recovered(&self) -> i64 {
-        let others = self.draws.iter().filter(|draw| !self.names(&draw.credit_id));
-        others.fold(0, |sum, draw| sum.saturating_add(draw.credits_consumed))
+        self.draws_on_others().fold(0, |sum, draw| sum.saturating_add(draw.credits_consumed))
     }
 }
