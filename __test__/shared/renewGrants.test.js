@@ -2,9 +2,10 @@
 
 const { connect } = require('../..')
 const { TestDatabase, refusal, task, useDisk, DAY_MS } = require('../helpers/database')
-const { atOnce, counted, staysSound } = require('../helpers/calls')
+const { atOnce, counted, staysSound, writingNothing } = require('../helpers/calls')
 const { evaluate } = require('../helpers/processes')
 const { creditRow, remaining } = require('../helpers/rows')
+const { byStorage } = require('../helpers/storage')
 
 staysSound()
 TestDatabase.reuse()
@@ -123,6 +124,30 @@ test('extendGrant changes the end once', async () => {
   expect(await extendGrant('p0', null)).toMatchObject({ expiresAt: null })
   expect(await extendGrant('p0', inDays(-1))).toMatchObject({ expiresAt: inDays(-1) })
   await statement(database)
+})
+
+/** A database whose grants end at whole seconds. */
+async function withSeconds() {
+  const database = await TestDatabase.fresh(byStorage({ sqlite: { timestampUnit: 's' }, postgres: {} }))
+  const type = byStorage({
+    sqlite: undefined,
+    postgres: 'ALTER expires_at TYPE timestamp(0)',
+    mysql: 'MODIFY expires_at timestamp NULL',
+  })
+  if (type) await database.sql(`ALTER TABLE credit ${type}`)
+  return database
+}
+
+test('extendGrant to the same Date writes nothing, also where columns keep whole seconds', async () => {
+  const database = await withSeconds()
+  await database.user('u', { id: 'g', credits: 5 })
+  const expiresAt = new Date(NOW + DAY_MS + 600)
+  const row = await database.credits.extendGrant('g', expiresAt)
+  expect(row.expiresAt).toEqual(new Date(NOW + DAY_MS))
+  // Another write would set it to now.
+  await database.sql("UPDATE credit SET updated_at = expires_at WHERE id = 'g'")
+  const again = await writingNothing(database, () => database.credits.extendGrant('g', expiresAt))
+  expect(again).toEqual({ ...row, updatedAt: row.expiresAt })
 })
 
 test.each([

@@ -58,6 +58,12 @@ pub(super) async fn extend(
     call: &Extension,
     clock: Clock<'_>,
 ) -> Answer<Outcome> {
+    let expires_at_ms = call.expires_at_ms;
+    // As the column stores it, so that the same call again is recognized.
+    let expires_at_ms = expires_at_ms
+        .map(|time_ms| store.schema()?.stored_time(Credit, "expiresAt", time_ms))
+        .transpose()?;
+    let call = &Extension { expires_at_ms, ..call.clone() };
     let id = call.credit_id.as_str();
     let (whose, picks) = (Whose::With("id", id), vec![Pick::With("id", vec![id])]);
     let found = store.account(&WantedAccount { whose, picks, transaction_no: None }).await?;

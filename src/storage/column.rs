@@ -24,3 +24,13 @@ pub struct Column {
     /// The database's number for the type of its values; SQLite has none.
     pub type_id: u32,
 }
+
+impl Column {
+    /// The precision of its times, in milliseconds. `digits`: those of a second's fraction that a type without a
+    /// number has.
+    pub fn time_step_ms(&self, digits: u32) -> i64 {
+        let declared = self.sql_type.split(['(', ')']).nth(1);
+        let digits = declared.and_then(|digits| digits.parse().ok()).unwrap_or(digits);
+        10_i64.pow(3 - digits.min(3))
+    }
+}

@@ -64,6 +64,9 @@ pub struct Dialect {
     pub select_list: fn(&[Column]) -> String,
     /// Describes the type that a column needs, if its own is not suitable.
     pub needed_type: NeededType,
+    /// The digits of a second's fraction that a type of times has by default; `None` if the unit of the
+    /// database's times decides.
+    pub time_digits: Option<u32>,
 }
 
 /// A table, as the database declares it.
@@ -358,6 +361,18 @@ impl Schema {
                 ),
             }),
         }
+    }
+
+    /// A time as a column stores it: rounded down.
+    pub fn stored_time(&self, table: TableName, key: &str, time_ms: i64) -> Result<i64> {
+        let unit = self.timestamp_unit;
+        Ok(match self.dialect.time_digits {
+            Some(digits) => {
+                let step_ms = self.table(table)?.column(key)?.time_step_ms(digits);
+                time_ms.div_euclid(step_ms) * step_ms
+            }
+            None => unit.to_ms(unit.from_ms(time_ms)),
+        })
     }
 
     /// Whether free trials can be counted: users have a counter, and tasks of this kind have a mark.

@@ -44,6 +44,7 @@ const DIALECT: Dialect = Dialect {
     sql_type: |_| "",
     select_list: |_| String::new(),
     needed_type: |_, _, _| None,
+    time_digits: None,
 };
 
 /// A schema of these tables.

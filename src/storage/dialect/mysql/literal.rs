@@ -7,6 +7,9 @@ use crate::domain::hex::to_hex;
 use crate::domain::value::{Value, iso8601};
 use crate::storage::schema::{Column, Kind};
 
+/// The digits of a second's fraction that a type of times has by default.
+pub(super) const TIME_DIGITS: u32 = 0;
+
 /// The SQL literal NULL.
 pub(super) const NULL: &str = "NULL";
 
@@ -38,24 +41,18 @@ pub(super) fn texts(texts: impl IntoIterator<Item: AsRef<str>>) -> String {
 
 /// A time in this column's precision, rounded down. The server would round up.
 pub(super) fn time(column: &Column, time_ms: i64) -> String {
-    let step = step_ms(column);
+    let step = column.time_step_ms(TIME_DIGITS);
     time_text(time_ms.div_euclid(step) * step)
 }
 
 /// The first time in this column's precision that is not before this one.
 pub(super) fn time_from(column: &Column, time_ms: i64) -> String {
-    time(column, time_ms.saturating_add(step_ms(column) - 1))
+    time(column, time_ms.saturating_add(column.time_step_ms(TIME_DIGITS) - 1))
 }
 
 fn time_text(time_ms: i64) -> String {
     let time = DateTime::from_timestamp_millis(time_ms).unwrap_or_default();
     format!("'{}'", time.format("%Y-%m-%d %H:%M:%S%.3f"))
-}
-
-/// The precision of a column's times, in milliseconds.
-fn step_ms(column: &Column) -> i64 {
-    let digits = column.sql_type.split(['(', ')']).nth(1).and_then(|digits| digits.parse().ok());
-    10_i64.pow(3 - digits.unwrap_or(0_u32).min(3))
 }
 
 /// The value of a column. The schema has checked that it fits.

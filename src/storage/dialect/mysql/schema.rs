@@ -2,6 +2,7 @@
 
 use super::super::row::{SelectedRow, get, read_time};
 use super::fit::needed_type;
+use super::literal::TIME_DIGITS;
 use super::{Statement, quote};
 use crate::domain::table::{TableName, TaskKind};
 use crate::storage::failure::{Answer, Failure};
@@ -9,7 +10,8 @@ use crate::storage::roles::Role;
 use crate::storage::schema::{Column, Dialect, Kind, Limit, Schema, camel_case};
 use crate::storage::times::TimestampUnit;
 
-const DIALECT: Dialect = Dialect { quote, sql_type, select_list, needed_type };
+const DIALECT: Dialect =
+    Dialect { quote, sql_type, select_list, needed_type, time_digits: Some(TIME_DIGITS) };
 
 /// The first and the last time of a column's type, in epoch milliseconds.
 type Times = (i64, i64);

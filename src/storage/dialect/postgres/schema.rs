@@ -10,7 +10,8 @@ use crate::storage::roles::Role;
 use crate::storage::schema::{Column, Dialect, Kind, Limit, Schema, camel_case, quote};
 use crate::storage::times::TimestampUnit;
 
-const DIALECT: Dialect = Dialect { quote, sql_type, select_list, needed_type };
+const DIALECT: Dialect =
+    Dialect { quote, sql_type, select_list, needed_type, time_digits: Some(6) };
 
 /// Information for operators about the server and its tables.
 pub fn diagnostics() -> Statement {

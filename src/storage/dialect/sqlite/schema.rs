@@ -66,7 +66,8 @@ pub fn create_table(table: TableName) -> &'static str {
 }
 
 /// The names of SQLite's types, and related rules.
-pub const DIALECT: Dialect = Dialect { quote, sql_type, select_list, needed_type };
+pub const DIALECT: Dialect =
+    Dialect { quote, sql_type, select_list, needed_type, time_digits: None };
 
 fn select_list(columns: &[Column]) -> String {
     columns.iter().map(|column| quote(&column.name)).collect::<Vec<_>>().join(", ")
