@@ -2,6 +2,7 @@
 
 const { randomUUID } = require('node:crypto')
 const { exactEntries, findings } = require('../helpers/books')
+const { until } = require('../helpers/callers')
 const { TestDatabase, refusal, task } = require('../helpers/database')
 const { cliOn } = require('../helpers/cli')
 const { violations } = require('../helpers/invariants')
@@ -96,6 +97,25 @@ describe('the ids of users can be', () => {
     await database.sql('INSERT INTO "user" (id, name, email) VALUES (?, ?, ?)', `${userId}`, 'u', 'u')
     await database.credits.getRemainingCredits('1')
     await live(database, userId, 't', sent)
+  })
+
+  test('integer, and events of each function have the number', async () => {
+    const database = await TestDatabase.fresh({ maxConnections: 1 })
+    await database.run(...withUserIds('integer'))
+    await database.sql('INSERT INTO "user" (id, name, email) VALUES (?, ?, ?)', '7', 'u', 'u')
+    const { credits } = database
+    await credits.createCredit({ userId: 7, credits: 30, orderNo: 'order' })
+    const told = []
+    credits.on('balance-low', { below: 20 }, (event) => told.push(event))
+    await credits.revokeGrants({ orderNo: 'order' }, { total: 11, transactionNo: 'refund' })
+    await until(() => told.length === 1)
+    await credits.restoreGrants('refund')
+    await credits.consumeCredits({ userId: 7, credits: 12 })
+    await until(() => told.length === 2)
+    expect(told).toEqual([
+      { userId: 7, balance: 19, below: 20 },
+      { userId: 7, balance: 18, below: 20 },
+    ])
   })
 
   test('a domain, with its own default', async () => {

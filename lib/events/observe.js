@@ -53,8 +53,7 @@ function effects(call, value, reply) {
   const items = itemsOf(call)
   if (items.length === 0) return []
   const moved = own(reply, 'moved')
-  // The app knows a user by the id in the row, which may be a number.
-  if (moved) return [{ event: 'moved', ...moved, userId: own(value, 'userId') ?? moved.userId }]
+  if (moved) return [{ event: 'moved', ...moved }]
   const { id } = operations[operation].moves
   const effectOf = (row, at) => {
     const [task, credits] = [own(items[at], 'task'), own(items[at], 'credits')]

@@ -36,6 +36,6 @@ pub use charges::charge_each;
 pub use clock::{Clock, Ids};
 pub use connection::Settings;
 pub use operation::{Charging, Operation, Read, UserRead, Write};
-pub use outcome::{Audited, Diagnostics, Outcome, ReplySender};
+pub use outcome::{Audited, Diagnostics, Moved, Outcome, ReplySender};
 pub use share::Share;
 pub use stats::{CountedFunction, MOST_FUNCTIONS};

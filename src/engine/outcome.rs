@@ -9,7 +9,7 @@ use crate::domain::quote::Quote;
 use crate::domain::refund::Refund;
 use crate::domain::renewal::Carried;
 use crate::domain::repair::Fix;
-use crate::domain::revocation::{Moved, Standing};
+use crate::domain::revocation::Standing;
 use crate::domain::settle::Difference;
 use crate::domain::statement::AccountStatement;
 use crate::domain::top_up::Declined;
@@ -82,12 +82,34 @@ pub enum Outcome {
     Stats(Json),
 }
 
+/// The change of a user's spendable credits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Moved {
+    /// The user's id, as the column has it: it may be a number.
+    pub user_id: Value,
+    /// The difference in credits; negative if the user has fewer.
+    pub credits: i64,
+}
+
+impl Moved {
+    /// The change of the user of this row.
+    pub fn of(row: Option<&Row>, credits: i64) -> Self {
+        let user_id = row.and_then(|row| row.get("userId"));
+        Self { user_id: user_id.cloned().unwrap_or(Value::Null), credits }
+    }
+}
+
 impl Outcome {
     /// A grant's row after a change, of which the user could spend `before` credits before.
     pub fn of_grant(row: Row, before: i64, now_ms: i64) -> Self {
         let after = row.as_held().map_or(0, |held| held.grant.spendable(now_ms));
-        let user_id = row.id("userId").unwrap_or_default().into_owned();
-        Self::Grant(row, Moved { user_id, credits: after - before })
+        let moved = Moved::of(Some(&row), after - before);
+        Self::Grant(row, moved)
+    }
+
+    /// A top-up that was claimed now.
+    pub fn claimed(row: Row) -> Self {
+        Self::TopUp { row: Some(row), replayed: false, declined: None }
     }
 
     /// The row, of an outcome that is one row.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::clock::Clock;
-use super::outcome::Outcome;
+use super::outcome::{Moved, Outcome};
 use crate::domain::metadata::regrant_sources;
 use crate::domain::plan::Plan;
 use crate::domain::refund::Refund;
@@ -32,9 +32,10 @@ pub(super) async fn revoke(
     needs(store, &call.target)?;
     let wanted = wanted(&call.target, &call.transaction_no, call.recovers);
     let account = store.account(&wanted).await?;
+    let unmoved = Moved::of(account.rows.first(), 0);
     let facts = claim_facts(store, account, clock.now_ms).await?;
     let decided = plan_revocation(call, facts, &clock.stamp());
-    write(store, decided, clock.now_ms).await
+    write(store, decided, (unmoved, clock.now_ms)).await
 }
 
 pub(super) async fn restore(
@@ -55,9 +56,10 @@ pub(super) async fn restore(
             store.account(&WantedAccount { whose, picks, transaction_no }).await?
         }
     };
+    let unmoved = Moved::of(account.rows.first(), 0);
     let facts = claim_facts(store, account, clock.now_ms).await?;
     let decided = plan_restoration(call, facts, &clock.stamp());
-    write(store, decided, clock.now_ms).await
+    write(store, decided, (unmoved, clock.now_ms)).await
 }
 
 /// Rejects a target whose column the table lacks.
@@ -135,7 +137,11 @@ async fn add_regrants(
     Ok(())
 }
 
-async fn write(store: &mut dyn Store, decided: Result<Decided>, now_ms: i64) -> Answer<Outcome> {
+async fn write(
+    store: &mut dyn Store,
+    decided: Result<Decided>,
+    (unmoved, now_ms): (Moved, i64),
+) -> Answer<Outcome> {
     let checked = decided.and_then(|decided| {
         let table = store.schema()?.table(Credit)?;
         let new = decided.plan.iter().flat_map(Plan::inserted);
@@ -151,7 +157,7 @@ async fn write(store: &mut dyn Store, decided: Result<Decided>, now_ms: i64) -> 
         Some(plan) => drop(store.write(&[&plan], now_ms).await?),
         None => store.roll_back(),
     }
-    Ok(Outcome::Standing { standing, replayed, moved })
+    Ok(Outcome::Standing { standing, replayed, moved: Moved { credits: moved, ..unmoved } })
 }
 
 /// The claims on grants that a refund returns credits to, if claims have closed some of them, which is rare.

@@ -45,7 +45,7 @@ pub(super) async fn claim(
             let written = store.write(&[&plan], clock.now_ms).await;
             let witness = || vec![Some(Witness::of_reply(&plan))];
             let mut written = written.map_err(|failure| failure.with_witnesses(witness))?;
-            Ok(Outcome::TopUp { row: Some(written.take(&plan)?), replayed: false, declined: None })
+            Ok(Outcome::claimed(written.take(&plan)?))
         }
         Decision::Replayed => {
             store.roll_back();

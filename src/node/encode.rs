@@ -12,11 +12,11 @@ use crate::domain::refund::Refund;
 use crate::domain::regrant::Regrant;
 use crate::domain::renewal::Carried;
 use crate::domain::repair::{Fix, as_json, is_repairable};
-use crate::domain::revocation::{Moved, Standing};
+use crate::domain::revocation::Standing;
 use crate::domain::settle::Difference;
 use crate::domain::statement::{AccountStatement, task_of};
 use crate::domain::value::Value;
-use crate::engine::{Audited, Outcome};
+use crate::engine::{Audited, Moved, Outcome};
 use crate::error::{Detail, Error, Result};
 use crate::storage::Row;
 
@@ -87,8 +87,7 @@ fn write_outcome(out: &mut String, outcome: &Outcome) {
         }
         Outcome::Renewed(row, Carried { carried, written_off, moved }) => {
             let carried = json!({ "carried": carried, "writtenOff": written_off });
-            let user_id = row.id("userId").unwrap_or_default().into_owned();
-            let moved = moved_json(&Moved { user_id, credits: *moved });
+            let moved = moved_json(&Moved::of(Some(row), *moved));
             row_reply(out, row, &[("rollover", carried), ("moved", moved)]);
         }
         Outcome::Standing { standing, replayed, moved } => {
@@ -166,7 +165,11 @@ fn standing_json(standing: Standing, replayed: bool) -> Json {
 }
 
 fn moved_json(moved: &Moved) -> Json {
-    json!({ "userId": moved.user_id, "credits": moved.credits })
+    let user_id = match &moved.user_id {
+        Value::Integer(number) => Json::from(*number),
+        value => value.as_text().into(),
+    };
+    json!({ "userId": user_id, "credits": moved.credits })
 }
 
 fn value_reply(out: &mut String, value: &Json) {

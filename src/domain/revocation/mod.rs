@@ -151,15 +151,6 @@ pub struct ClaimFacts {
     pub is_key_taken: bool,
 }
 
-/// The change of a user's spendable credits.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Moved {
-    /// The user's id.
-    pub user_id: String,
-    /// The difference in credits; negative if the user has fewer.
-    pub credits: i64,
-}
-
 /// The result of a call: the state of the order, and the writes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decided {
@@ -167,20 +158,19 @@ pub struct Decided {
     pub plan: Option<Plan>,
     /// The state of the order.
     pub standing: Standing,
-    /// The change of the user's spendable credits.
-    pub moved: Moved,
+    /// The change of the user's spendable credits; negative if there are fewer.
+    pub moved: i64,
 }
 
 impl Decided {
     /// The result of a call that was made before.
     fn before(standing: Standing) -> Self {
-        Self { plan: None, standing, moved: Moved::default() }
+        Self { plan: None, standing, moved: 0 }
     }
 
     /// The result of a call that writes now.
     fn now(plan: Plan, (was, now): (&Claims, &Claims), grants: &[String], now_ms: i64) -> Self {
-        let credits = now.spendable(now_ms) - was.spendable(now_ms);
-        let moved = Moved { user_id: plan.user_id.clone(), credits };
+        let moved = now.spendable(now_ms) - was.spendable(now_ms);
         Self { plan: Some(plan), standing: now.standing(grants, now_ms), moved }
     }
 }

@@ -147,6 +147,7 @@ impl<S: Server> Engine<S> {
                 let rows = rows.map_err(Failure::into_error)?;
                 let mut outcomes = rows.into_iter().map(|row| match write {
                     Write::Grant(_) => Outcome::of_grant(row, 0, clock.now_ms),
+                    Write::ClaimTopUp(_) => Outcome::claimed(row),
                     _ => Outcome::Row(Some(row)),
                 });
                 Ok(match write {

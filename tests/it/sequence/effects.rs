@@ -148,7 +148,7 @@ impl Effect {
         let (user, credits) = match &self.outcome {
             Ok(Outcome::Renewed(row, carried)) => (row.text("userId").unwrap(), carried.moved),
             Ok(Outcome::Grant(_, moved) | Outcome::Standing { moved, replayed: false, .. }) => {
-                (moved.user_id.as_str(), moved.credits)
+                (moved.user_id.as_text().unwrap(), moved.credits)
             }
             _ => return Ok(()),
         };
