@@ -2,6 +2,8 @@
 
 /** For tests in which a connection breaks while it commits: calls, faults of their COMMIT, and the expected outcome. */
 
+const { findings } = require('./books')
+const { writingNothing } = require('./calls')
 const { refusal, task } = require('./database')
 const { violations } = require('./invariants')
 const { isCommit } = require('./network')
@@ -45,6 +47,15 @@ const INSERTS = [
   [
     'createCredit',
     ({ createCredit }) => createCredit(GRANT),
+    `SELECT id FROM credit WHERE transaction_no = 'n'`,
+  ],
+  [
+    'claimTopUp',
+    async ({ claimTopUp }) => {
+      const { claimed, replayed, credit } = await claimTopUp({ ...GRANT, below: 1000 })
+      expect([claimed, replayed, credit.status]).toEqual([true, undefined, 'pending'])
+      return credit
+    },
     `SELECT id FROM credit WHERE transaction_no = 'n'`,
   ],
 ]
@@ -132,7 +143,60 @@ function testRefund(open) {
   })
 }
 
+/** Changes of grants, and how much each changes the balance of a user with the grants of `withGrants`. */
+const CHANGES_OF_GRANTS = [
+  [
+    'revokeGrants',
+    ({ revokeGrants }) => revokeGrants({ orderNo: 'o' }, { total: 35, transactionNo: 'r' }),
+    -15,
+  ],
+  ['restoreGrants', ({ restoreGrants }) => restoreGrants('before'), 20],
+  [
+    'renewGrants',
+    ({ renewGrants }) =>
+      renewGrants({
+        ...{ userId: 'u0', subscriptionNo: 's', credits: 7, transactionNo: 'p' },
+        ...{ periodEnd: new Date('2037-01-01'), rollover: { atMost: 10 } },
+      }),
+    7 - 20,
+  ],
+  ['extendGrant', ({ extendGrant }) => extendGrant('own', new Date('2020-01-01')), -30],
+  ['confirmTopUp', ({ confirmTopUp }) => confirmTopUp('top'), 9],
+  ['abandonTopUp', ({ abandonTopUp }) => abandonTopUp('top'), 0],
+  ['keepCharge', ({ keepCharge }, hold) => keepCharge(hold), 0],
+]
+
+/** Gives user `u0` a hold, a top-up, and a grant of 50, of which 20 are withdrawn. Returns the hold's id. */
+async function withGrants({ consumeCredits, createCredit, claimTopUp, revokeGrants }) {
+  const { id } = await consumeCredits({ userId: 'u0', credits: 5, holdUntil: new Date('2037-01-01') })
+  await claimTopUp({ userId: 'u0', below: 1000, credits: 9, transactionNo: 'top' })
+  const paid = { id: 'own', orderNo: 'o', subscriptionNo: 's', expiresAt: new Date('2036-01-01') }
+  await createCredit({ userId: 'u0', credits: 50, ...paid })
+  await revokeGrants({ orderNo: 'o' }, { total: 20, transactionNo: 'before' })
+  return id
+}
+
+/** Tests of one of them, which can be called again until it answers. */
+function testRepeats(open, call, change) {
+  test.each([
+    ['got through', gotThrough],
+    ['was lost', wasLost],
+  ])('can be repeated if its COMMIT %s, and is written once', async (_, act) => {
+    const { database, proxy, credits } = await open()
+    const hold = await withGrants(database.credits)
+    const balance = await database.credits.getRemainingCredits('u0')
+    atCommit(proxy, act)
+    await expect(call(credits, hold)).rejects.toMatchObject(UNKNOWN)
+    await call(credits, hold)
+    await writingNothing(database, () => call(credits, hold))
+    expect(await database.credits.getRemainingCredits('u0')).toBe(balance + change)
+    expect(await findings(database.credits)).toEqual([])
+    expect(await violations(database)).toEqual([])
+  })
+}
+
 module.exports = {
+  CHANGES_OF_GRANTS,
   INSERTS,
   UNAVAILABLE,
   UNKNOWN,
@@ -141,5 +205,6 @@ module.exports = {
   loseNextAnswer,
   testInsert,
   testRefund,
+  testRepeats,
   wasLost,
 }

@@ -39,8 +39,20 @@ const CHANGES = {
   chargeMediaTask: [(credits) => credits.chargeMediaTask('old', { credits: 10 }), 70, 'old'],
   settleMediaTask: [(credits) => credits.settleMediaTask('old', 5), 95, 'old'],
   claimTopUp: [
-    (credits) => credits.claimTopUp({ userId: 'u', below: 999, credits: 10, transactionNo: 'top' }),
+    async (credits) => {
+      const claim = { userId: 'u', below: 999, credits: 10, transactionNo: 'top' }
+      const { claimed, credit } = await credits.claimTopUp(claim)
+      expect([claimed, credit.status]).toEqual([true, 'pending'])
+    },
     100,
+  ],
+  renewGrants: [
+    (credits) =>
+      credits.renewGrants({
+        ...{ userId: 'u', subscriptionNo: 's', credits: 10 },
+        ...{ periodEnd: new Date(9e12), transactionNo: 'period' },
+      }),
+    110,
   ],
   'a hold': [
     (credits) => credits.consumeCredits({ userId: 'u', credits: 10, holdUntil: new Date(9e12) }),

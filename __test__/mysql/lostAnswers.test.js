@@ -1,7 +1,15 @@
 'use strict'
 
 const { addUsers } = require('../helpers/callers')
-const { INSERTS, UNKNOWN, atCommit, testInsert, testRefund } = require('../helpers/commits')
+const {
+  CHANGES_OF_GRANTS,
+  INSERTS,
+  UNKNOWN,
+  atCommit,
+  testInsert,
+  testRefund,
+  testRepeats,
+} = require('../helpers/commits')
 const { TestDatabase, task } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 const { describeWithMysql } = require('../helpers/mysql')
@@ -36,6 +44,8 @@ describeWithMysql.each(INSERTS)('%s', (_, call, find) => {
     expect(await violations(database)).toEqual([])
   })
 })
+
+describeWithMysql.each(CHANGES_OF_GRANTS)('%s', (_, call, change) => testRepeats(open, call, change))
 
 describeWithMysql('a refund', () => testRefund(open))
 

@@ -3,6 +3,7 @@
 const { TestDatabase, refusal, task } = require('../helpers/database')
 const { Callers, addUsers, untilWaiting } = require('../helpers/callers')
 const {
+  CHANGES_OF_GRANTS,
   INSERTS,
   UNAVAILABLE,
   UNKNOWN,
@@ -10,6 +11,7 @@ const {
   gotThrough,
   testInsert,
   testRefund,
+  testRepeats,
   wasLost,
 } = require('../helpers/commits')
 const { violations } = require('../helpers/invariants')
@@ -169,6 +171,8 @@ test('a lost call does not return the task of another caller with the same id', 
   expect(rows).toEqual([{ credit_id: creditId }])
   expect(await violations(database)).toEqual([])
 })
+
+describe.each(CHANGES_OF_GRANTS)('%s', (_, call, change) => testRepeats(open, call, change))
 
 testRefund(open)
 

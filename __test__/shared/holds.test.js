@@ -1,5 +1,6 @@
 'use strict'
 
+const { appRefund } = require('../helpers/app')
 const { addRows, charge, findings, grant } = require('../helpers/books')
 const { staysSound } = require('../helpers/calls')
 const { TestDatabase, refusal, task, DAY_MS } = require('../helpers/database')
@@ -205,6 +206,15 @@ describe('releaseHolds', () => {
     expect(await releaseHolds()).toEqual(NOTHING)
     expect(await remaining(database)).toEqual({ g: 40, h: 2 })
     expect((await getBalance('u')).credits).toBe(42)
+  })
+
+  test('does not release a hold again that the app has refunded by itself', async () => {
+    const { database, hold, releaseHolds, getBalance } = await withHold()
+    await appRefund(database, hold.id)
+    await pass(database, hold.id)
+    expect(await releaseHolds()).toEqual(NOTHING)
+    expect(await getBalance('u')).toMatchObject({ credits: 50, held: 0 })
+    expect(await findings(database.credits)).toEqual([])
   })
 
   test('reports a hold that can not be returned, and releases the others', async () => {

@@ -69,6 +69,17 @@ test('the same revocations by two processes are written once', async () => {
   expect(await database.credits.getRemainingCredits('u')).toBe(0)
 })
 
+test('of two processes that end one revocation one restores the grants', async () => {
+  const database = await withOrder()
+  await database.credits.consumeCredits({ userId: 'u', credits: 120 })
+  const dispute = { transactionNo: 'd', recover: 'available' }
+  expect(await database.credits.revokeGrants(ORDER, dispute)).toMatchObject({ revoked: 30, outstanding: 70 })
+  const calls = [['restoreGrants', 'd']]
+  const ends = await inProcesses(database, calls, calls, calls)
+  expect(ends.flat().sort()).toEqual(['accepted', 'replayed', 'replayed'])
+  expect(await remaining(database)).toEqual({ own: 0, other: 30 })
+})
+
 test('kill -9 leaves whole revocations, which can be repeated', async () => {
   const database = await withOrder()
   const orders = Array.from({ length: 40 }, (_, at) => `o${at}`)

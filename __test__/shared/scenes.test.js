@@ -47,6 +47,10 @@ const CHARGES = {
   },
   createAITask: async ({ createAITask }, costCredits, options) =>
     (await createAITask(aiTask('t', 'u', { costCredits }), options)).creditId,
+  createAITasks: async ({ createAITasks }, costCredits, options) => {
+    const items = [aiTask('t', 'u', { costCredits })]
+    return (await theFirst(createAITasks(items, { atomic: true, ...options }))).creditId
+  },
   chargeAITask: async ({ createAITask, chargeAITask }, credits, options) => {
     await createAITask(aiTask('t', 'u'))
     return (await chargeAITask('t', { credits }, { status: 'processing' }, options)).creditId

@@ -43,6 +43,8 @@ const CHARGES = {
   },
   createAITask: ({ createAITask }, costCredits, options) =>
     createAITask(aiTask('t', 'u', { costCredits }), options),
+  createAITasks: ({ createAITasks }, costCredits, options) =>
+    createAITasks([aiTask('t', 'u', { costCredits })], { atomic: true, ...options }),
   chargeAITask: async ({ createAITask, chargeAITask, findAITaskById }, credits, options) => {
     if (!(await findAITaskById('t'))) await createAITask(aiTask('t', 'u'))
     return chargeAITask('t', { credits }, { status: 'processing' }, options)
