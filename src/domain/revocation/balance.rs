@@ -6,6 +6,7 @@
 //! outstanding, or are recovered from the user's other grants: until they come back, the grants are closed, so that
 //! refunds to them reach the revocation first.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use super::claims::{Claim, Held, State};
@@ -234,22 +235,41 @@ impl Claims {
         }
     }
 
-    /// Returns credits that are no longer needed, last drawn first: those of other grants before those of
-    /// the claims' own.
+    /// Returns credits that are no longer needed: those of other grants before those of the claims' own.
     fn give_back_surplus(&mut self) {
-        let standing = (0..self.claims.len()).rev().filter(|at| self.claims[*at].stands);
-        let items = |at: usize| (0..self.claims[at].draws.len()).rev().map(move |item| (at, item));
         let is_own = |(at, item): &(usize, usize)| {
             let claim = &self.claims[*at];
             claim.draws.get(*item).is_some_and(|draw| claim.names(&draw.credit_id))
         };
-        let (own, others): (Vec<_>, Vec<_>) = standing.flat_map(items).partition(is_own);
-        for (at, item) in others {
-            self.give_back(at, item, self.surplus(at));
+        let (own, others): (Vec<_>, Vec<_>) = self.draws_last_first().into_iter().partition(is_own);
+        // What returns to a claimed grant may be what another claim has recovered instead.
+        loop {
+            let mut returned: i64 = 0;
+            for (at, item) in &others {
+                returned += self.give_back(*at, *item, self.surplus(*at));
+            }
+            for (at, item) in &own {
+                returned += self.give_back(*at, *item, self.own_surplus(*at, *item));
+            }
+            if returned == 0 {
+                return;
+            }
         }
-        for (at, item) in own {
-            self.give_back(at, item, self.own_surplus(at, item));
-        }
+    }
+
+    /// The places of all draws of active claims. Those on the grants that are drawn on last come first, in
+    /// whatever order the claims were read.
+    fn draws_last_first(&self) -> Vec<(usize, usize)> {
+        let standing = (0..self.claims.len()).filter(|at| self.claims[*at].stands);
+        let items = |at: usize| (0..self.claims[at].draws.len()).map(move |item| (at, item));
+        let mut draws: Vec<(usize, usize)> = standing.flat_map(items).collect();
+        draws.sort_by_cached_key(|(at, item)| {
+            let claim = &self.claims[*at];
+            let id = claim.draws.get(*item).map(|draw| draw.credit_id.as_str());
+            let place = self.grants.iter().position(|held| Some(held.grant.id.as_str()) == id);
+            (Reverse(place), claim.transaction_no.clone())
+        });
+        draws
     }
 
     /// The credits of other grants that a claim can return without leaving another claim short that may take
@@ -278,15 +298,16 @@ impl Claims {
         surplus.min().unwrap_or(0).max(0)
     }
 
-    /// Returns up to this many credits of a draw to its grant, as far as there is room.
-    fn give_back(&mut self, at: usize, item: usize, credits: i64) {
-        let Some(draw) = self.claims[at].draws.get_mut(item) else { return };
+    /// Returns up to this many credits of a draw to its grant, as far as there is room. Tells how many.
+    fn give_back(&mut self, at: usize, item: usize, credits: i64) -> i64 {
+        let Some(draw) = self.claims[at].draws.get_mut(item) else { return 0 };
         let grant_id = draw.credit_id.clone();
         let found = self.grants.iter_mut().find(|held| held.grant.id == grant_id);
-        let Some(held) = found else { return };
+        let Some(held) = found else { return 0 };
         let credits = credits.min(draw.credits_consumed).min(held.room()).max(0);
         draw.credits_consumed -= credits;
         held.grant.remaining += credits;
+        credits
     }
 
     /// Ends a claim: everything that it drew is returned.
