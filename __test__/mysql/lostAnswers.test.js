@@ -45,7 +45,9 @@ describeWithMysql.each(INSERTS)('%s', (_, call, find) => {
   })
 })
 
-describeWithMysql.each(CHANGES_OF_GRANTS)('%s', (_, call, change) => testRepeats(open, call, change))
+describeWithMysql.each(CHANGES_OF_GRANTS)('%s', (_, call, change) => {
+  testRepeats(open, call, change)
+})
 
 describeWithMysql('a refund', () => testRefund(open))
 

@@ -172,7 +172,9 @@ test('a lost call does not return the task of another caller with the same id', 
   expect(await violations(database)).toEqual([])
 })
 
-describe.each(CHANGES_OF_GRANTS)('%s', (_, call, change) => testRepeats(open, call, change))
+describe.each(CHANGES_OF_GRANTS)('%s', (_, call, change) => {
+  testRepeats(open, call, change)
+})
 
 testRefund(open)
 

@@ -230,6 +230,21 @@ describe('a dispute', () => {
     await isUnderstood(database)
   })
 
+  test('takes nothing from another user, whose top-up has the same order number', async () => {
+    const database = await withOrder()
+    // A user whose id comes before the other one's, with credits that expire first.
+    await database.user('a', { id: 'hers', credits: 300, expiresAt: new Date(Date.now() + 3_600_000) })
+    const topUp = { userId: 'a', below: 1000, credits: 5, transactionNo: 'top', ...ORDER }
+    await database.credits.claimTopUp(topUp)
+    await database.credits.consumeCredits({ userId: 'u', credits: 60 })
+    const options = { transactionNo: 'd', recover: 'available' }
+    expect(all(await database.credits.revokeGrants(ORDER, options))).toEqual([50, 100, 50, 0])
+    expect(await remaining(database)).toMatchObject({ own: 0, other: 0, hers: 300 })
+    expect(all(await database.credits.restoreGrants('d', ORDER))).toEqual([0, 100, 0, 0])
+    expect(await remaining(database)).toMatchObject({ own: 0, other: 50, hers: 300 })
+    await isUnderstood(database)
+  })
+
   test('takes at most the balance', async () => {
     const database = await withOrder()
     await database.credits.consumeCredits({ userId: 'u', credits: 90 })

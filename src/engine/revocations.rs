@@ -1,6 +1,6 @@
 //! Revocations of grants whose payment was refunded or charged back: loads the facts and writes the plans.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::clock::Clock;
 use super::outcome::{Moved, Outcome};
@@ -31,7 +31,7 @@ pub(super) async fn revoke(
 ) -> Answer<Outcome> {
     needs(store, &call.target)?;
     let wanted = wanted(&call.target, &call.transaction_no, call.recovers);
-    let account = store.account(&wanted).await?;
+    let account = of_one_user(store.account(&wanted).await?, &call.target);
     let unmoved = Moved::of(account.rows.first(), 0);
     let facts = claim_facts(store, account, clock.now_ms).await?;
     let decided = plan_revocation(call, facts, &clock.stamp());
@@ -47,7 +47,7 @@ pub(super) async fn restore(
     let account = match &call.target {
         Some(target) => {
             needs(store, target)?;
-            store.account(&wanted(target, number, true)).await?
+            of_one_user(store.account(&wanted(target, number, true)).await?, target)
         }
         None => {
             let whose = Whose::With("transaction_no", number);
@@ -78,6 +78,17 @@ fn wanted<'w>(target: &'w Target, number: &'w str, recovers: bool) -> WantedAcco
     picks.extend(recovers.then_some(Pick::Unspent));
     let whose = Whose::With(target.column, &target.text);
     WantedAccount { whose, picks, transaction_no: Some(number) }
+}
+
+/// The account of the user who has the named grants. An open top-up of another user may have the same order.
+fn of_one_user(mut account: Account, target: &Target) -> Account {
+    let named = account.rows.iter().filter_map(Row::as_held).filter(|held| target.is(held));
+    let owners: BTreeSet<String> = named.map(|held| held.user_id).collect();
+    if let (Some(owner), 1) = (owners.first(), owners.len()) {
+        account.rows.retain(|row| row.id("userId").as_deref() == Some(owner));
+        account.users.retain(|user_id| user_id == owner);
+    }
+    account
 }
 
 /// The facts about claims in an account, with the additional rows that they need. Accounts rarely have
