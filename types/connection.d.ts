@@ -125,7 +125,8 @@ export interface ConnectOptions {
    * cancels it (`DATABASE_BUSY`). If a PostgreSQL or MySQL server does not respond at all, the call fails two seconds
    * later. MySQL 8 limits only statements that read; those that write end with that call. For a libSQL server, the
    * longer one of this and {@link ConnectOptions.busyTimeoutMs} applies; a call as a whole ends `connectTimeoutMs` after
-   * that at the latest (docs/configuration.md).
+   * that at the latest. On PostgreSQL and MySQL that deadline bounds when an attempt begins: one that has begun goes on,
+   * and each of its waits ends by its own timeout (docs/configuration.md).
    */
   statementTimeoutMs?: number | undefined
   /**

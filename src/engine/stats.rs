@@ -232,6 +232,7 @@ impl Requests {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Wait;
     use std::time::Duration;
 
     #[test]
@@ -240,7 +241,7 @@ mod tests {
         let poor = Err(Error::InsufficientCredits { required: 2, available: 1, balance: None });
         let item =
             Err(Error::InsufficientCredits { required: 2, available: 1, balance: None }.of_item(0));
-        let busy = Err(Error::DatabaseBusy { message: String::new() });
+        let busy = Err(Error::DatabaseBusy { wait: Wait::Lock, message: String::new() });
         let bug = Err(Error::Internal(String::new()));
         let rows = [
             (vec![], json!({})),

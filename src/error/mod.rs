@@ -6,12 +6,14 @@
 mod codes;
 mod period;
 mod unknown_field;
+mod wait;
 
 use thiserror::Error;
 
 pub use self::codes::{Code, Detail, Family};
 pub use self::period::Period;
 use self::unknown_field::remedy;
+pub use self::wait::Wait;
 use crate::echo::{echo, said};
 
 /// The result of everything in this crate that can fail.
@@ -409,13 +411,12 @@ pub enum Error {
         /// What to do.
         remedy: String,
     },
-    /// Another connection held the database's lock for too long.
-    #[error(
-        "the database is locked by another process or connection ({}); nothing was written, try again",
-        said(.message)
-    )]
+    /// The request waited for too long.
+    #[error("{} ({}); nothing was written, try again", .wait.as_str(), said(.message))]
     DatabaseBusy {
-        /// The database's message.
+        /// For what.
+        wait: Wait,
+        /// The database's message, or more about the wait.
         message: String,
     },
     /// Another process generated the same transaction numbers, several times in a row.

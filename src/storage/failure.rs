@@ -3,7 +3,7 @@
 use crate::domain::plan::Plan;
 use crate::domain::table::TableName;
 use crate::domain::value::Value;
-use crate::error::Error;
+use crate::error::{Error, Wait};
 use crate::storage::Row;
 
 /// The result of a store's method.
@@ -57,7 +57,7 @@ impl Failure {
     pub fn into_error(self) -> Error {
         match self {
             Self::Refused(error) | Self::ReadOnly(error) => error,
-            Self::Conflict(message) => Error::DatabaseBusy { message },
+            Self::Conflict(message) => Error::DatabaseBusy { wait: Wait::Conflict, message },
             Self::Lost(message) | Self::Ended(message) => unavailable(&message),
             Self::Unknown { message, .. } => Error::OutcomeUnknown { message },
         }
@@ -91,6 +91,13 @@ pub(super) fn long_answer(doing: &'static str) -> Error {
         message: "the server's answer is longer than 64 MiB: ask for fewer rows at once".to_owned(),
         retryable: false,
     }
+}
+
+/// The error for a request that got no connection, because others use them.
+#[cfg(any(feature = "libsql", feature = "mysql", feature = "postgres"))]
+pub(super) fn all_in_use() -> Error {
+    let message = "all connections are in use; see maxConnections".to_owned();
+    Error::DatabaseBusy { wait: Wait::Process, message }
 }
 
 /// The error for a server that rejects connections until an operator changes something.

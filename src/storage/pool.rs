@@ -6,7 +6,7 @@ use deadpool::Runtime;
 use deadpool::managed::{Manager, Object, Pool, PoolError, TimeoutType};
 use serde_json::{Value as Json, json};
 
-use super::failure::{Failure, unavailable};
+use super::failure::{Failure, all_in_use, unavailable};
 use crate::error::{Error, Result};
 use crate::histogram::{Histogram, durations};
 
@@ -42,9 +42,7 @@ pub(super) fn no_connection<E>(
     of_server: impl FnOnce(E) -> Failure,
 ) -> Failure {
     Failure::Refused(match error {
-        PoolError::Timeout(TimeoutType::Wait) => Error::DatabaseBusy {
-            message: "all connections of this process are in use; see maxConnections".to_owned(),
-        },
+        PoolError::Timeout(TimeoutType::Wait) => all_in_use(),
         PoolError::Timeout(_) => unavailable("connecting took longer than connectTimeoutMs"),
         PoolError::Closed => Error::Closed,
         PoolError::Backend(error) => return of_server(error),

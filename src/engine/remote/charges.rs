@@ -14,7 +14,7 @@ use crate::engine::clock::{Clock, now_ms};
 use crate::engine::operation::{Charging, Operation, Write};
 use crate::engine::outcome::Outcome;
 use crate::engine::replays::is_duplicate_charge_key;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Wait};
 use crate::storage::failure::{Answer, Failure, Witness};
 use crate::storage::server::{Deadline, Server};
 
@@ -38,9 +38,7 @@ impl<S: Server> Engine<S> {
 
     /// Runs requests that charge, and answers them.
     async fn run_each(&self, jobs: Vec<Job>) {
-        const MESSAGE: &str =
-            "waited for earlier requests of this process, which the server has not replied to";
-        let mut jobs = without_late(jobs, &Error::DatabaseBusy { message: MESSAGE.to_owned() });
+        let mut jobs = without_late(jobs, &waited_for_others());
         // No request waits longer than it may.
         let Some(deadline) = jobs.iter().map(|job| job.deadline).min() else { return };
         if jobs.len() == 1
@@ -69,6 +67,9 @@ impl<S: Server> Engine<S> {
     }
 
     async fn run_alone(&self, job: Job) {
+        if job.deadline.is_late() {
+            return job.answer(Err(waited_for_others()));
+        }
         let operation = Operation::Write(Write::Charge(job.request.clone()));
         let outcome = self.run(&operation, job.deadline).await;
         job.answer(outcome);
@@ -160,6 +161,12 @@ fn without_late(jobs: Vec<Job>, error: &Error) -> Vec<Job> {
     let (late, others) = jobs.into_iter().partition(|job| job.deadline.is_late());
     answer_all(late, error);
     others
+}
+
+/// The error of a request that is not started, because its deadline has passed.
+fn waited_for_others() -> Error {
+    let message = "the server has not replied to earlier ones".to_owned();
+    Error::DatabaseBusy { wait: Wait::Process, message }
 }
 
 fn answer_all(jobs: Vec<Job>, error: &Error) {

@@ -56,7 +56,8 @@ impl<S: Server> Engine<S> {
         let knew_schema = self.server.knows_schema();
         let outcome = self.with_retries(operation, deadline).await;
         // The tables may have changed since, for instance by `drizzle-kit push`.
-        if knew_schema && outcome.as_ref().is_err_and(is_about_schema::<S>) {
+        let is_outdated = knew_schema && outcome.as_ref().is_err_and(is_about_schema::<S>);
+        if is_outdated && !deadline.is_late() {
             debug!("a call does not fit the tables: reading the schema again");
             self.retries.schema_changes.add();
             self.server.forget_schema();

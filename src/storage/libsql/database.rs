@@ -8,7 +8,7 @@ use tokio::time::timeout_at;
 
 use super::http::Http;
 use super::options::Options;
-use crate::error::Error;
+use crate::error::{Error, Wait};
 use crate::histogram::Histogram;
 use crate::storage::dialect::sqlite::memory::Memory;
 use crate::storage::failure::Answer;
@@ -52,15 +52,14 @@ pub(super) struct Latencies {
 impl Database {
     /// Waits for this process's turn to write.
     pub(super) async fn turn(&self, deadline: Deadline) -> Answer<tokio::sync::MutexGuard<'_, ()>> {
-        const MESSAGE: &str = "waited for its turn: the server owes this process the reply to another write; if \
-                               npx media-credits doctor reports that it has stopped writing, restart it";
+        const MESSAGE: &str = "the server owes this process the reply to another write; if npx media-credits doctor \
+                               reports that it has stopped writing, restart it";
         waited(deadline, MESSAGE, self.writing.lock()).await
     }
 
     /// Waits until this request may read what decides a change.
     pub(super) async fn share(&self, alone: bool, deadline: Deadline) -> Answer<Share> {
-        const MESSAGE: &str =
-            "waited for other requests of this process, which the server has not replied to";
+        const MESSAGE: &str = "the server has not replied to them";
         let deciding = Arc::clone(&self.deciding);
         let share = async {
             match alone {
@@ -74,12 +73,12 @@ impl Database {
 
 /// A wait before a request sends its write: after it fails, nothing is written.
 async fn waited<T>(deadline: Deadline, message: &str, wait: impl Future<Output = T>) -> Answer<T> {
-    const SLOW: &str =
-        "the server took too long for the reads of this call; see statementTimeoutMs";
-    let busy = |message: &str| Error::DatabaseBusy { message: message.to_owned() }.into();
+    const SLOW: &str = "after its replies to the reads of this call there was no time for the write; see statementTimeoutMs";
+    let busy =
+        |wait, message: &str| Error::DatabaseBusy { wait, message: message.to_owned() }.into();
     // There would be no time for the reply to a write that is sent later.
     if deadline.is_late() {
-        return Err(busy(SLOW));
+        return Err(busy(Wait::Server, SLOW));
     }
-    timeout_at(deadline.begin_by.into(), wait).await.map_err(|_| busy(message))
+    timeout_at(deadline.begin_by.into(), wait).await.map_err(|_| busy(Wait::Process, message))
 }

@@ -18,8 +18,8 @@ use super::error::{Token, of_status};
 use super::hrana::PIPELINE;
 use super::options::Options;
 use super::tls;
-use crate::error::{Error, Result};
-use crate::storage::failure::{Answer, Failure, not_usable, unavailable};
+use crate::error::{Error, Result, Wait};
+use crate::storage::failure::{Answer, Failure, all_in_use, not_usable, unavailable};
 use crate::storage::location::LibsqlUrl;
 use crate::storage::sockets;
 
@@ -81,8 +81,9 @@ impl Http {
     ) -> Answer<Bytes> {
         let began = Instant::now();
         if began >= answer_by {
-            let message = "the server took too long for the earlier requests of this call; see statementTimeoutMs";
-            return Err(Error::DatabaseBusy { message: message.to_owned() }.into());
+            let message =
+                "for the earlier requests of this call; see statementTimeoutMs".to_owned();
+            return Err(Error::DatabaseBusy { wait: Wait::Server, message }.into());
         }
         let permit = self.permit(answer_by).await?;
         let mut moves = 0;
@@ -121,11 +122,7 @@ impl Http {
         match timeout_at(by.into(), self.permits.acquire()).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) => Err(Error::Closed.into()),
-            Err(_) => Err(Error::DatabaseBusy {
-                message: "all connections of this process are in use; see maxConnections"
-                    .to_owned(),
-            }
-            .into()),
+            Err(_) => Err(all_in_use().into()),
         }
     }
 

@@ -112,6 +112,23 @@ fn client_error(error: &ClientError, doing: &'static str) -> Failure {
     })
 }
 
+/// The failure of a server for the caller, who alone can repeat the app's transaction.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+fn to_repeat(failure: Failure) -> Failure {
+    use crate::error::Wait;
+
+    let (wait, message) = match failure {
+        Failure::Conflict(message) => (Wait::Conflict, message),
+        Failure::Refused(Error::DatabaseBusy { wait, message }) => (wait, message),
+        Failure::Refused(Error::TransactionNoCollision) => {
+            (Wait::Conflict, "another transaction has taken the transaction number".to_owned())
+        }
+        other => return other,
+    };
+    let message = format!("{message}; roll back and repeat the whole transaction");
+    Failure::Refused(Error::DatabaseBusy { wait, message })
+}
+
 /// The failure for rows that do not match the statement.
 fn odd(doing: &'static str) -> Failure {
     Failure::Refused(Error::Database {

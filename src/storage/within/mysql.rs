@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{ClientError, Exchange, client_error, odd};
+use super::{ClientError, Exchange, client_error, odd, to_repeat};
 use crate::error::{Error, Result};
 use crate::storage::dialect::mysql::Statement;
 use crate::storage::dialect::mysql::error::{ABOUT_SCHEMA, ServerError};
@@ -161,21 +161,10 @@ fn rows(replies: Vec<Vec<String>>, asked: usize, doing: &'static str) -> Answer<
 
 /// The failure of the app's transaction. It can't be retried here.
 fn failure(error: &ClientError, doing: &'static str) -> Failure {
-    let repeat = |message: String| {
-        let message = format!("{message}; roll back and repeat the whole transaction");
-        Failure::Refused(Error::DatabaseBusy { message })
-    };
     let code = error.code.as_deref().unwrap_or_default();
     let Ok(number) = code.parse() else { return client_error(error, doing) };
     if ABOUT_SCHEMA.contains(&code) {
         known().clear();
     }
-    match (ServerError { code: number, message: &error.message }).failure(doing) {
-        Failure::Conflict(message) => repeat(message),
-        Failure::Refused(Error::DatabaseBusy { message }) => repeat(message),
-        Failure::Refused(Error::TransactionNoCollision) => {
-            repeat("another transaction has taken the transaction number".to_owned())
-        }
-        other => other,
-    }
+    to_repeat((ServerError { code: number, message: &error.message }).failure(doing))
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::question::{Asked, Asking, Check, Checked, OTHER_TRANSACTION, Question, in_same};
-use super::{ClientError, Exchange, client_error, odd};
+use super::{ClientError, Exchange, client_error, odd, to_repeat};
 use crate::domain::table::TableName;
 use crate::error::{Error, Result};
 use crate::storage::dialect::postgres::Statement;
@@ -312,10 +312,6 @@ impl Wire for Transaction {
 
 /// The failure of the app's transaction. It can't be retried here.
 fn failure(error: &ClientError, doing: &'static str) -> Failure {
-    let repeat = |message: String| {
-        let message = format!("{message}; roll back and repeat the whole transaction");
-        Failure::Refused(Error::DatabaseBusy { message })
-    };
     let Some(code) = error.code.as_deref().filter(|code| is_sqlstate(code)) else {
         return client_error(error, doing);
     };
@@ -332,18 +328,11 @@ fn failure(error: &ClientError, doing: &'static str) -> Failure {
         && is_ours
         && matches!(error.key.as_deref(), Some("id" | "transaction_no"))
     {
-        return repeat(error.message.clone());
+        return to_repeat(Failure::Conflict(error.message.clone()));
     }
     let error =
         ServerError { code, message: &error.message, table, constraint, ends_session: false };
-    match error.failure(doing) {
-        Failure::Conflict(message) => repeat(message),
-        Failure::Refused(Error::DatabaseBusy { message }) => repeat(message),
-        Failure::Refused(Error::TransactionNoCollision) => {
-            repeat("another transaction has taken the transaction number".to_owned())
-        }
-        other => other,
-    }
+    to_repeat(error.failure(doing))
 }
 
 fn is_sqlstate(code: &str) -> bool {

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::{ClientError, Exchange, client_error, odd};
 use crate::domain::hex::from_hex;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Wait};
 use crate::storage::dialect::sqlite::Statement;
 use crate::storage::dialect::sqlite::cell::{Cell, SelectedRow as _};
 use crate::storage::dialect::sqlite::error::error as error_of;
@@ -190,12 +190,14 @@ fn failure(error: &ClientError, doing: &'static str) -> Failure {
         return client_error(error, doing);
     };
     Failure::Refused(match error_of(code.to_owned(), error.message.clone(), doing) {
-        Error::DatabaseBusy { message } => Error::DatabaseBusy {
+        Error::DatabaseBusy { wait, message } => Error::DatabaseBusy {
+            wait,
             message: format!(
                 "{message}; a transaction that may write must begin so (BEGIN IMMEDIATE); roll back and repeat it"
             ),
         },
         Error::TransactionNoCollision => Error::DatabaseBusy {
+            wait: Wait::Conflict,
             message:
                 "another transaction has taken the transaction number; repeat the whole transaction"
                     .to_owned(),

@@ -3,16 +3,17 @@
 use std::sync::mpsc::{TryRecvError, channel};
 use std::time::Duration;
 
+use media_credits::domain::value::Value;
 use media_credits::engine::{Share, Write};
 
 use super::faults::{
-    At, always, bug, collision, conflict, ended, lost, once, other_tables, read_only, silent,
+    At, always, bug, collision, conflict, ended, late, lost, once, other_tables, read_only, silent,
     taken_key, times, unanswered, unreachable,
 };
 use super::rows::{UNAVAILABLE, absent, written};
 use super::server::Timeout;
 use super::world::{AT_ONCE, LONG, MAX_QUEUE, WORKERS, World, told};
-use crate::common::{close, consume, create_task, grant};
+use crate::common::{close, consume, create_task, fields, grant, new_task};
 
 const USERS: [&str; 8] = ["u0", "u1", "u2", "u3", "u4", "u5", "u6", "poor"];
 const GRANTED: i64 = 1000;
@@ -135,12 +136,25 @@ fn a_request_that_waited_in_the_queue_until_its_deadline_is_not_started() {
         let error = reply.recv().unwrap().unwrap_err();
         assert_eq!((error.code(), error.retryable()), ("DATABASE_BUSY", true));
         assert!(
-            error.to_string().contains("waited for earlier requests of this process"),
+            error.to_string().contains("waited too long for other calls of this process"),
             "{error}"
         );
     }
     assert_eq!(world.reached(At::Commit), WORKERS);
     assert_eq!(world.balance("u0"), GRANTED);
+    close(world.connection);
+}
+
+#[test]
+fn a_request_of_a_batch_that_ends_after_its_deadline_is_not_started_again() {
+    const SHORT: Duration = Duration::from_millis(500);
+    let world = world(Timeout { connect: SHORT, answer: SHORT });
+    world.write(&create_task("old", "u0", COST)).unwrap();
+    let replay = fields(&[("replay", Value::Bool(true))]);
+    let again = Write::Charge(new_task("old", "u0", COST, &replay));
+    let outcomes = world.pile_up(vec![again, consume("u1", COST)], &[late(At::Commit)]);
+    assert_eq!(outcomes.iter().map(told).collect::<Vec<_>>(), ["DATABASE_BUSY", "done"]);
+    assert_eq!(world.balance("u0"), GRANTED - COST);
     close(world.connection);
 }
 

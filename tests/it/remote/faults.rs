@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
 
 use media_credits::error::Error;
 use media_credits::storage::failure::{Answer, Failure, unavailable};
@@ -27,23 +29,29 @@ pub(super) enum At {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fault {
     pub(super) at: At,
-    pub(super) failure: fn() -> Failure,
+    /// `None`: it is only late.
+    pub(super) failure: Option<fn() -> Failure>,
     pub(super) times: usize,
 }
 
 /// A fault that happens once.
 pub(super) const fn once(at: At, failure: fn() -> Failure) -> Fault {
-    Fault { at, failure, times: 1 }
+    Fault { at, failure: Some(failure), times: 1 }
 }
 
 /// A fault that happens this many times.
 pub(super) const fn times(times: usize, at: At, failure: fn() -> Failure) -> Fault {
-    Fault { at, failure, times }
+    Fault { at, failure: Some(failure), times }
 }
 
 /// A fault that does not pass.
 pub(super) const fn always(at: At, failure: fn() -> Failure) -> Fault {
-    Fault { at, failure, times: usize::MAX }
+    Fault { at, failure: Some(failure), times: usize::MAX }
+}
+
+/// A place that once takes two seconds.
+pub(super) const fn late(at: At) -> Fault {
+    Fault { at, failure: None, times: 1 }
 }
 
 pub(super) fn conflict() -> Failure {
@@ -60,7 +68,7 @@ pub(super) fn lost() -> Failure {
 
 /// A server that stopped responding.
 pub(super) fn silent() -> Failure {
-    std::thread::sleep(std::time::Duration::from_secs(1));
+    thread::sleep(Duration::from_secs(1));
     lost()
 }
 
@@ -139,6 +147,10 @@ impl Faults {
         let failure = *failure;
         *times -= 1;
         drop(state);
+        let Some(failure) = failure else {
+            thread::sleep(Duration::from_secs(2));
+            return Ok(());
+        };
         Err(failure())
     }
 

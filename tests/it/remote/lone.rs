@@ -1,5 +1,7 @@
 //! A single request of each kind, with each kind of fault.
 
+use std::time::Duration;
+
 use media_credits::domain::call_options::CallOptions;
 use media_credits::domain::grant::NewGrant;
 use media_credits::domain::options::RefundPolicy;
@@ -10,10 +12,11 @@ use media_credits::domain::value::{Fields, Value};
 use media_credits::engine::{Outcome, Write};
 
 use super::faults::{
-    At, Fault, always, collision, conflict, ended, lost, once, other_tables, read_only, refused,
-    taken_key, times, unanswered, unreachable,
+    At, Fault, always, collision, conflict, ended, late, lost, once, other_tables, read_only,
+    refused, taken_key, times, unanswered, unreachable,
 };
 use super::rows::{UNAVAILABLE, absent, written};
+use super::server::Timeout;
 use super::world::{AT_ONCE, LONG, World, told};
 use crate::common::{close, consume, create_task, fields, grant, new_task, text, update_task};
 
@@ -21,7 +24,7 @@ use crate::common::{close, consume, create_task, fields, grant, new_task, text, 
 const GRANTED: i64 = 1000;
 const BEFORE: i64 = GRANTED - 20;
 
-fn world(timeout: super::server::Timeout) -> World {
+fn world(timeout: Timeout) -> World {
     World::new(&["u"], &[grant("u", GRANTED, None), create_task("old", "u", 20)], timeout)
 }
 
@@ -171,6 +174,17 @@ fn a_call_after_outcome_unknown_with_the_same_key_returns_what_was_written() {
     let again = world.write(&keyed_grant()).unwrap();
     assert!(matches!(again, Outcome::Replayed(_)), "{again:?}");
     assert_eq!(world.balance("u"), BEFORE + 50);
+    close(world.connection);
+}
+
+#[test]
+fn tables_that_changed_are_not_read_again_after_the_deadline() {
+    const SHORT: Duration = Duration::from_millis(500);
+    let world = world(Timeout { connect: SHORT, answer: SHORT });
+    assert_eq!(world.balance("u"), BEFORE);
+    world.arm(&[late(At::Question), once(At::Commit, other_tables)]);
+    assert_eq!(told(&world.write(&consume("u", 10))), "DATABASE_ERROR");
+    assert_eq!(world.reached(At::Commit), 1);
     close(world.connection);
 }
 

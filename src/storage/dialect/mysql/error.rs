@@ -1,6 +1,6 @@
 //! Maps a server's errors to this package's errors.
 
-use crate::error::Error;
+use crate::error::{Error, Wait};
 use crate::storage::failure::Failure;
 
 /// An error of the server, or of a pooler in front of it.
@@ -30,7 +30,7 @@ impl ServerError<'_> {
             Meaning::Ended => Failure::Ended(message),
             Meaning::Changed => Failure::Conflict(CHANGED.to_owned()),
             Meaning::Conflict => Failure::Conflict(message),
-            Meaning::Busy => Failure::Refused(Error::DatabaseBusy { message }),
+            Meaning::Busy(wait) => Failure::Refused(Error::DatabaseBusy { wait, message }),
             Meaning::LogsStatements => {
                 Failure::Refused(refusal(message + WANTS_ROWS_LOGGED, false))
             }
@@ -85,7 +85,7 @@ enum Meaning {
     /// A conflict with another transaction.
     Conflict,
     /// A lock or a statement timed out or was cancelled.
-    Busy,
+    Busy(Wait),
     /// The server is read-only.
     ReadOnly,
     /// The server also rejects writes at READ COMMITTED, because its statement-based binary log can't
@@ -110,7 +110,8 @@ fn meaning(code: u16) -> Meaning {
         // A deadlock or a failed certification in a cluster; rows or tables that changed after the snapshot;
         // the last ones are TiDB's.
         1213 | 3101 | 1020 | 1412 | 9007 | 8022 | 8028 | NO_SAVEPOINT => Meaning::Conflict,
-        1205 | 3572 | 3024 | 1969 | 1317 => Meaning::Busy,
+        1205 | 3572 => Meaning::Busy(Wait::Lock),
+        3024 | 1969 | 1317 => Meaning::Busy(Wait::Server),
         1290 | 1836 | 1792 => Meaning::ReadOnly,
         1665 => Meaning::LogsStatements,
         // Out of memory, disk space, locks or connections.
@@ -146,8 +147,8 @@ mod tests {
                 "refused",
                 "DATABASE_ERROR",
             ),
-            (1205, "Lock wait timeout exceeded", "refused", "DATABASE_BUSY"),
-            (1969, "max_statement_time exceeded", "refused", "DATABASE_BUSY"),
+            (1205, "Lock wait timeout exceeded", "locked", "DATABASE_BUSY"),
+            (1969, "max_statement_time exceeded", "slow", "DATABASE_BUSY"),
             (1290, "--read-only", "read only", "DATABASE_ERROR"),
             (1665, "impossible to write to binary log", "refused", "DATABASE_ERROR"),
             (1836, "Running in read-only mode", "read only", "DATABASE_ERROR"),
@@ -160,6 +161,8 @@ mod tests {
         for (code, message, kind, expected) in rows {
             let failure = ServerError { code, message }.failure("writing");
             let found = match &failure {
+                Failure::Refused(Error::DatabaseBusy { wait: Wait::Lock, .. }) => "locked",
+                Failure::Refused(Error::DatabaseBusy { wait: Wait::Server, .. }) => "slow",
                 Failure::Refused(_) => "refused",
                 Failure::Conflict(_) => "conflict",
                 Failure::ReadOnly(_) => "read only",

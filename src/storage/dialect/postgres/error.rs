@@ -1,6 +1,6 @@
 //! Maps a server's errors to this package's errors.
 
-use crate::error::Error;
+use crate::error::{Error, Wait};
 use crate::storage::failure::Failure;
 
 /// An error of the server, or of a pooler in front of it.
@@ -35,7 +35,7 @@ impl ServerError<'_> {
         match meaning(self.code, self.ends_session) {
             Meaning::Ended => Failure::Ended(message),
             Meaning::Conflict => Failure::Conflict(message),
-            Meaning::Busy => Failure::Refused(Error::DatabaseBusy { message }),
+            Meaning::Busy(wait) => Failure::Refused(Error::DatabaseBusy { wait, message }),
             Meaning::ReadOnly => Failure::ReadOnly(refusal(message + TAKES_NO_WRITES, false)),
             Meaning::Refused { retryable } => Failure::Refused(refusal(message, retryable)),
         }
@@ -61,7 +61,7 @@ enum Meaning {
     /// A conflict with another transaction. The transaction was rolled back.
     Conflict,
     /// A lock or a statement timed out. The transaction was rolled back.
-    Busy,
+    Busy(Wait),
     /// The server is read-only.
     ReadOnly,
     /// The transaction was rolled back; `retryable` if the cause may pass by itself.
@@ -85,7 +85,8 @@ fn meaning(code: &str, ends_session: bool) -> Meaning {
         // A deferred constraint, checked at COMMIT, as in class 23.
         (_, "40002") => Meaning::Refused { retryable: false },
         ("40", _) => Meaning::Conflict,
-        (_, "55P03" | "57014") => Meaning::Busy,
+        (_, "55P03") => Meaning::Busy(Wait::Lock),
+        (_, "57014") => Meaning::Busy(Wait::Server),
         // Out of disk space, memory or connections; an error of the disk or the system.
         ("53" | "58", _) => Meaning::Refused { retryable: true },
         _ => Meaning::Refused { retryable: false },
@@ -142,11 +143,11 @@ mod tests {
             ("55000", FINAL),
             ("55006", FINAL),
             ("55P02", FINAL),
-            ("55P03", Busy),
+            ("55P03", Busy(Wait::Lock)),
             ("55P04", FINAL),
             // 57: an operator or a timeout.
             ("57000", FINAL),
-            ("57014", Busy),
+            ("57014", Busy(Wait::Server)),
             ("57P01", Ended),
             ("57P02", Ended),
             ("57P03", Ended),

@@ -1,6 +1,6 @@
 //! Maps SQLite's errors to this package's errors.
 
-use crate::error::Error;
+use crate::error::{Error, Wait};
 
 /// The error for a result code, given its name (<https://sqlite.org/rescode.html>), SQLite's message, and a
 /// description of the statement.
@@ -16,7 +16,7 @@ pub fn error(code: String, message: String, doing: &'static str) -> Error {
     ];
     let is_one_of = |names: &[&str]| names.iter().any(|name| code.starts_with(name));
     if is_one_of(&["SQLITE_BUSY", "SQLITE_LOCKED"]) {
-        return Error::DatabaseBusy { message };
+        return Error::DatabaseBusy { wait: Wait::Lock, message };
     }
     // The engine checks first whether a caller's number is in use. A number that the engine generated may
     // collide with another process's; it then retries with another one.
