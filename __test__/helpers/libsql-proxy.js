@@ -19,7 +19,7 @@ class LibsqlProxy {
   faultsLeft = 0
   /** Whether requests that write are no longer answered. */
   isWedged = false
-  /** The longest request in bytes; a longer one gets a 413. */
+  /** The longest request in bytes; a longer one gets a 413, before it has arrived. */
   longest = Infinity
   /** The number of connections. */
   connections = 0
@@ -37,6 +37,9 @@ class LibsqlProxy {
   static async before(url) {
     const proxy = new LibsqlProxy()
     proxy.server = http.createServer((request, response) => {
+      if (Number(request.headers['content-length']) > proxy.longest) {
+        return response.writeHead(413).end('<html>too long</html>')
+      }
       const chunks = []
       request.on('data', (chunk) => chunks.push(chunk))
       request.on('end', () => {
@@ -54,7 +57,6 @@ class LibsqlProxy {
     const writes = isWrite(body)
     const answered = writes ? this.countWrite(response) : () => {}
     if (!writes) this.reads++
-    if (body.length > this.longest) return response.writeHead(413).end('<html>too long</html>')
     if (writes && this.isWedged) return undefined
     const fault = writes ? (this.faults.shift() ?? this.byChance()) : undefined
     const forward = async () => {

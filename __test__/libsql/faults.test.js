@@ -136,6 +136,7 @@ describeWithSqld('a server that answers late or not at all', () => {
     await sent
     const behind = await errorOf(credits.consumeCredits({ ...charge(2), userId: 'v' }))
     expect(behind).toMatchObject({ code: 'DATABASE_BUSY', retryable: true })
+    expect(behind.message).toContain('waited too long for other calls of this process')
     expect(behind.message).toContain('owes this process the reply to another write')
     expect(await first).toMatchObject({ code: 'OUTCOME_UNKNOWN' })
     expect(proxy.writes).toBe(1)
@@ -206,6 +207,20 @@ describeWithSqld('an idle connection', () => {
       5,
     ],
   ]
+  test('that its server has closed costs no call', async () => {
+    const { database, proxy, credits } = await through()
+    const all = () =>
+      Promise.all([
+        ...Array.from({ length: 4 }, () => credits.consumeCredits({ userId: 'u', credits: 1 })),
+        ...Array.from({ length: 4 }, () => credits.getMediaTaskHistory('u')),
+      ])
+    for (let round = 0; round < 5; round++) {
+      await all()
+      proxy.server.closeAllConnections()
+    }
+    expect(await database.credits.getRemainingCredits('u')).toBe(80)
+  })
+
   test.each(KEPT)('%s', async (_, keepAliveTimeout, connections) => {
     const { proxy, credits } = await through()
     proxy.server.keepAliveTimeout = keepAliveTimeout
@@ -247,36 +262,48 @@ describeWithSqld('a server that answers with another status', () => {
     },
   )
 
-  test('a 413 refuses the request that is too long, and no other one of its batch', async () => {
-    const { proxy, credits } = await through()
-    await credits.getRemainingCredits('u')
-    proxy.longest = 20_000
-    const asked = Array.from({ length: 24 }, (_, at) => {
-      const prompt = 'p'.repeat(at === 7 ? 30_000 : 2000)
-      const rest = { mediaType: 'image', provider: 'p', model: 'm', status: 'pending', costCredits: 1 }
-      return errorOf(credits.createAITask({ id: `t${at}`, userId: 'u', prompt, ...rest }))
-    })
-    const made = await Promise.all(asked)
-    const refused = made.filter((error) => error instanceof Error)
-    expect(refused).toEqual([made[7]])
-    expect(made[7]).toMatchObject({ code: 'DATABASE_ERROR', databaseCode: 'HTTP_413', retryable: false })
-    expect(made[7].message).toContain('shorten its texts')
-    expect(await credits.getRemainingCredits('u')).toBe(77)
-  })
+  /** The second one is answered while most of it is still under way. */
+  test.each([30_000, 8_000_000])(
+    'a 413 refuses a request of %d bytes, and no other one of its batch',
+    async (long) => {
+      const { proxy, credits } = await through()
+      await credits.getRemainingCredits('u')
+      proxy.longest = 20_000
+      const asked = Array.from({ length: 24 }, (_, at) => {
+        const prompt = 'p'.repeat(at === 7 ? long : 2000)
+        const rest = { mediaType: 'image', provider: 'p', model: 'm', status: 'pending', costCredits: 1 }
+        return errorOf(credits.createAITask({ id: `t${at}`, userId: 'u', prompt, ...rest }))
+      })
+      const made = await Promise.all(asked)
+      const refused = made.filter((error) => error instanceof Error)
+      expect(refused).toEqual([made[7]])
+      expect(made[7]).toMatchObject({ code: 'DATABASE_ERROR', databaseCode: 'HTTP_413', retryable: false })
+      expect(made[7].message).toContain('shorten its texts')
+      expect(await credits.getRemainingCredits('u')).toBe(77)
+    },
+  )
 
-  test('a charge waits after a 429 as long as the server demands', async () => {
+  test.each([
+    ['as long as the server demands', { 'retry-after': '1' }],
+    ['for a second if the server does not say how long', {}],
+    ['for a second if the server names a date', { 'retry-after': new Date(9e12).toUTCString() }],
+  ])('a charge waits after a 429 %s', async (_, headers) => {
     const { proxy, credits } = await through()
     await credits.getRemainingCredits('u')
-    proxy.faults = [{ status: 429, headers: { 'retry-after': '1' } }]
+    proxy.faults = [{ status: 429, headers }]
     const began = performance.now()
     await credits.consumeCredits(charge(1))
     expect(performance.now() - began).toBeGreaterThan(950)
   })
 
-  test('a 429 for longer than connectTimeoutMs is an error', async () => {
-    const { proxy, credits } = await through({ connectTimeoutMs: 500 })
+  /** A pause, and the one that is demanded after it: in seconds, and more than a duration can be. */
+  const PAUSES = [[], ['1']].flatMap((before) =>
+    ['60', `${2n ** 64n - 1n}`].map((last) => [[...before, last]]),
+  )
+  test.each(PAUSES)('a 429 for longer than connectTimeoutMs is an error (%j)', async (pauses) => {
+    const { proxy, credits } = await through({ connectTimeoutMs: 2500 })
     await credits.getRemainingCredits('u')
-    proxy.faults = [{ status: 429, headers: { 'retry-after': '60' } }]
+    proxy.faults = pauses.map((seconds) => ({ status: 429, headers: { 'retry-after': seconds } }))
     const error = await errorOf(credits.consumeCredits(charge(1)))
     expect(error).toMatchObject({ code: 'DATABASE_UNAVAILABLE', retryable: true })
     expect(error.message).toContain('fewer requests (429)')

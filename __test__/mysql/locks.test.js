@@ -9,7 +9,8 @@ const { connection, foreignTransaction } = require('../helpers/network')
 
 // The app's own client holds locks on users, tasks and grants, in any order.
 
-const BUSY = { code: 'DATABASE_BUSY', retryable: true }
+const message = expect.stringContaining('the database is locked by another process or connection')
+const BUSY = { code: 'DATABASE_BUSY', retryable: true, message }
 /** The server counts whole seconds. */
 const BUSY_TIMEOUT_MS = 1000
 

@@ -5,7 +5,8 @@ const { addUsers, until, untilWaiting } = require('../helpers/callers')
 const { violations } = require('../helpers/invariants')
 const { connection, foreignTransaction } = require('../helpers/network')
 
-const BUSY = { code: 'DATABASE_BUSY', retryable: true }
+const message = expect.stringContaining('the database is locked by another process or connection')
+const BUSY = { code: 'DATABASE_BUSY', retryable: true, message }
 const BUSY_TIMEOUT_MS = 200
 
 const LOCK_USER = `SELECT id FROM "user" WHERE id = 'u0' FOR UPDATE`

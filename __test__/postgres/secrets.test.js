@@ -1,28 +1,13 @@
 'use strict'
 
-const { inspect } = require('node:util')
 const { MediaCreditsError, connect } = require('../..')
 const { TestDatabase, task } = require('../helpers/database')
 const { untilWaiting } = require('../helpers/callers')
 const { isCommit, connection, foreignTransaction, throughProxy } = require('../helpers/network')
 const { evaluate } = require('../helpers/processes')
+const { expectNoSecret } = require('../helpers/secrets')
 
 const SECRET = 'Tr0ub4dor'
-
-/** All text that a logger might write. */
-function written(thing) {
-  const texts = [String(thing), inspect(thing, { showHidden: true, depth: 10 }), JSON.stringify(thing)]
-  if (thing instanceof Error) {
-    texts.push(thing.message, thing.stack, inspect(thing.cause), JSON.stringify(Object.entries(thing)))
-  }
-  return texts.join('\n')
-}
-
-function expectNoSecret(thing, secret = SECRET) {
-  const text = written(thing)
-  expect(text).not.toContain(secret)
-  expect(text).not.toContain(encodeURIComponent(secret))
-}
 
 /** The address of the test server, without user and password. */
 async function place() {
@@ -90,10 +75,10 @@ test.each(URLS)('%s: the password is not in the error', async (_, template, code
   ]) {
     const error = await call().catch((error) => error)
     expect(error).toBeInstanceOf(MediaCreditsError)
-    expectNoSecret(error)
+    expectNoSecret(error, SECRET)
     expect(error.code).toBe(code)
   }
-  expectNoSecret(credits)
+  expectNoSecret(credits, SECRET)
 })
 
 test('the password is not in the error about an option', () => {
@@ -111,7 +96,7 @@ test('the password is not in the error about an option', () => {
       error = thrown
     }
     expect(error).toBeInstanceOf(MediaCreditsError)
-    expectNoSecret(error)
+    expectNoSecret(error, SECRET)
   }
 })
 

@@ -20,7 +20,8 @@ use crate::histogram::Histogram;
 pub struct Deadline {
     /// After this moment the request is neither started nor retried.
     pub begin_by: Instant,
-    /// After this moment it no longer waits for replies, if the storage can abandon them.
+    /// After this moment it no longer waits for replies, if the storage can abandon them: on libSQL. On PostgreSQL and
+    /// MySQL an attempt that has begun goes on, and each of its waits has its own timeout.
     pub answer_by: Instant,
 }
 
@@ -28,6 +29,14 @@ impl Deadline {
     /// Whether the request may no longer be started or retried.
     pub fn is_late(self) -> bool {
         Instant::now() >= self.begin_by
+    }
+
+    /// The deadline of a process that was stopped until long after its own, such as a frozen function: it has not
+    /// had its time, and gets `more` to learn what became of its write. `None` if it was not stopped.
+    pub fn after_stop(self, more: Duration) -> Option<Self> {
+        const STOPPED: Duration = Duration::from_secs(1);
+        let now = Instant::now();
+        (now > self.answer_by + STOPPED).then(|| Self { begin_by: now, answer_by: now + more })
     }
 }
 

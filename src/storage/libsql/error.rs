@@ -7,6 +7,7 @@ use super::hrana::ServerError;
 use crate::error::Error;
 use crate::storage::dialect::sqlite::error::error as error_of;
 use crate::storage::failure::{Failure, LONG_ANSWER, not_usable, unavailable};
+use crate::storage::location;
 
 /// The failure for the error of a statement or of a whole batch.
 pub(super) fn of_statement(error: &ServerError, doing: &'static str) -> Failure {
@@ -55,8 +56,8 @@ fn code_of<'c>(code: &'c str, message: &str) -> &'c str {
 
 /// The token of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Token {
-    Sent,
+pub(super) enum Token<'t> {
+    Sent(&'t location::Token),
     Missing,
     /// Not sent, because the server redirected to another host.
     KeptFromOtherHost,
@@ -66,20 +67,20 @@ pub(super) enum Token {
 pub(super) fn of_status(
     status: StatusCode,
     body: &[u8],
-    token: Token,
+    token: Token<'_>,
     doing: &'static str,
 ) -> Failure {
     let number = status.as_u16();
-    let said = said(body);
+    let said = said(body, token);
     let error = match number {
         403 if said.as_ref().is_some_and(is_about_writing) => reads_alone(doing),
         401 | 403 => {
             let message = match token {
-                Token::Sent => "the server does not accept the token",
+                Token::Sent(_) => "the server does not accept the token",
                 Token::Missing | Token::KeptFromOtherHost => "the server asks for a token",
             };
             let advice = match token {
-                Token::Sent => {
+                Token::Sent(_) => {
                     "; it may have expired: make a new one for DATABASE_AUTH_TOKEN or authToken"
                 }
                 Token::Missing => "; set DATABASE_AUTH_TOKEN, or pass authToken",
@@ -164,16 +165,19 @@ fn not_text(doing: &'static str) -> Error {
     }
 }
 
-/// The error in a body, in either of the servers' formats.
-fn said(body: &[u8]) -> Option<ServerError> {
+/// The error in a body, in either of the servers' formats. It may repeat the request, but not the token.
+fn said(body: &[u8], token: Token<'_>) -> Option<ServerError> {
     #[derive(Deserialize)]
     struct Plain {
         error: String,
     }
     let plain = |_| serde_json::from_slice(body).map(|Plain { error }| error);
-    serde_json::from_slice::<ServerError>(body)
+    let error = serde_json::from_slice::<ServerError>(body)
         .or_else(|error| plain(error).map(|message| ServerError { message, code: None }))
-        .ok()
+        .ok()?;
+    let Token::Sent(token) = token else { return Some(error) };
+    let ServerError { message, code } = error;
+    Some(ServerError { message: token.hide(&message), code: code.map(|code| token.hide(&code)) })
 }
 
 /// The failure for a reply that is not a libSQL server's.
@@ -262,21 +266,22 @@ mod tests {
             (400, "no JSON", true, "DATABASE_UNAVAILABLE", false, "400"),
             (302, "", true, "DATABASE_UNAVAILABLE", false, "302"),
         ];
+        let secret = location::Token::new("secret").unwrap();
         for (status, body, has_token, expected, retryable, word) in rows {
             let status = StatusCode::from_u16(status).unwrap();
-            let token = if has_token { Token::Sent } else { Token::Missing };
+            let token = if has_token { Token::Sent(&secret) } else { Token::Missing };
             let failure = of_status(status, body.as_bytes(), token, "reading");
             let error = failure.into_error();
             assert_eq!((error.code(), error.retryable()), (expected, retryable), "{status}");
             assert!(error.to_string().contains(word), "{error}");
         }
         let text = br#"{"error":"invalid utf-8 sequence of 1 bytes from index 1"}"#;
-        let failure = of_status(StatusCode::INTERNAL_SERVER_ERROR, text, Token::Sent, "reading");
+        let failure = of_status(StatusCode::INTERNAL_SERVER_ERROR, text, Token::Missing, "reading");
         let Failure::Refused(error) = failure else { panic!("{failure:?}") };
         assert_eq!((error.code(), error.retryable()), ("DATABASE_ERROR", false));
         for status in [408, 500, 502, 503, 504] {
             let status = StatusCode::from_u16(status).unwrap();
-            let failure = of_status(status, b"", Token::Sent, "writing");
+            let failure = of_status(status, b"", Token::Missing, "writing");
             assert!(matches!(failure, Failure::Lost(_)), "{status}: {failure:?}");
         }
     }

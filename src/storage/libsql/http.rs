@@ -86,6 +86,22 @@ impl Http {
             return Err(Error::DatabaseBusy { wait: Wait::Server, message }.into());
         }
         let permit = self.permit(answer_by).await?;
+        let answer = self.follow_to_answer(body, doing, (began, answer_by)).await;
+        drop(permit);
+        if answer.is_err() {
+            // The database may be at its original location again.
+            *lock(&self.moved) = None;
+        }
+        answer
+    }
+
+    /// Sends a request, again after redirects and after pauses that the server demands.
+    async fn follow_to_answer(
+        &self,
+        body: Bytes,
+        doing: &'static str,
+        (began, answer_by): (Instant, Instant),
+    ) -> Answer<Bytes> {
         let mut moves = 0;
         loop {
             let to = self.target();
@@ -103,13 +119,12 @@ impl Http {
                 tokio::time::sleep(pause).await;
                 continue;
             }
-            drop(permit);
             let body = answer.into_body();
             if status == StatusCode::OK {
                 return Ok(body);
             }
-            let token = match to.token {
-                Some(_) => Token::Sent,
+            let token = match &to.token {
+                Some(token) => Token::Sent(token),
                 None if to == self.url => Token::Missing,
                 None => Token::KeptFromOtherHost,
             };
@@ -186,12 +201,7 @@ impl Http {
         let by = soonest(self.options.connect_timeout, answer_by);
         let connected = timeout_at(by.into(), self.connect(to)).await;
         let late = || Err(unavailable("connecting took longer than connectTimeoutMs").into());
-        let connected = connected.unwrap_or_else(|_| late());
-        if connected.is_err() {
-            // The database may be at its original location again.
-            *lock(&self.moved) = None;
-        }
-        Ok((connected?, true))
+        Ok((connected.unwrap_or_else(|_| late())?, true))
     }
 
     async fn connect(&self, to: &LibsqlUrl) -> Answer<Sender> {
@@ -244,7 +254,8 @@ impl Http {
         let said = answer.headers().get(RETRY_AFTER).and_then(|after| after.to_str().ok());
         let seconds = said.and_then(|said| said.parse().ok());
         let pause = seconds.map_or(USUAL, Duration::from_secs);
-        (began.elapsed() + pause < self.options.connect_timeout).then_some(pause)
+        let waited = began.elapsed().saturating_add(pause);
+        (waited < self.options.connect_timeout).then_some(pause)
     }
 
     pub(super) fn close_idle(&self, idle: Duration) {

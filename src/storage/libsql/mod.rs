@@ -2,6 +2,7 @@
 //!
 //! No stream or lock is kept between round trips: a process that hangs in between blocks no other process.
 
+mod batch;
 mod database;
 mod error;
 mod hrana;

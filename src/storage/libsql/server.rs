@@ -122,7 +122,9 @@ impl server::Server for Database {
     }
 
     fn look_deadline(&self, deadline: Deadline) -> Deadline {
-        Deadline { begin_by: deadline.answer_by, ..deadline }
+        let more = self.options.connect_timeout;
+        let answer_by = deadline.after_stop(more).unwrap_or(deadline).answer_by;
+        Deadline { begin_by: answer_by, answer_by }
     }
 
     /// There is only one server.

@@ -8,13 +8,14 @@ use hyper::body::Bytes;
 use tokio::time::timeout_at;
 use tracing::{debug, warn};
 
+use super::batch::{WriteBatch, Written, end, goes_on};
 use super::database::{Database, Share};
 use super::error::{of_statement, unreadable};
 use super::hrana::{Condition, Outcome, Step, pipeline, read};
 use super::http::{LATE, LONG_ANSWER};
 use crate::error::{Error, Result};
 use crate::storage::dialect::sqlite::Statement;
-use crate::storage::dialect::sqlite::guard::{changed, guard};
+use crate::storage::dialect::sqlite::guard::guard;
 use crate::storage::dialect::sqlite::memory::Memory;
 use crate::storage::dialect::sqlite::wire::{Change, FutureRows, OwnedRow, Waited, Wire};
 use crate::storage::failure::{Answer, Failure, long_answer};
@@ -183,18 +184,6 @@ impl Database {
     }
 }
 
-/// The condition that the step before was run and succeeded.
-fn goes_on(steps: &[Step<'_>]) -> Condition {
-    Condition::Ok { step: steps.len() - 1 }
-}
-
-/// Commits if all steps succeeded, otherwise rolls back.
-fn end(steps: &mut Vec<Step<'_>>) {
-    steps.push(Step::command(Some(goes_on(steps)), "COMMIT"));
-    let conds = vec![Condition::not(goes_on(steps)), Condition::not(Condition::IsAutocommit)];
-    steps.push(Step::command(Some(Condition::And { conds }), "ROLLBACK"));
-}
-
 fn encode(steps: &[Step<'_>]) -> Result<Bytes> {
     let body = pipeline(steps).map_err(|error| Error::Internal(error.to_string()))?;
     Ok(body.into())
@@ -255,9 +244,10 @@ impl Wire for Session {
             let body = encode(&batch.steps)?;
             let server = Arc::clone(&self.server);
             let _turn = server.turn(self.deadline).await?;
-            let (began, answer_by) = (Instant::now(), self.deadline.answer_by);
+            let mut began = Instant::now();
             let mut lost: Option<(Instant, String)> = None;
             loop {
+                let answer_by = self.deadline.answer_by;
                 let answer = self.server.http.send(body.clone(), "writing", answer_by).await;
                 let read =
                     answer.and_then(|answer| outcomes(&answer, batch.steps.len(), "writing"));
@@ -280,6 +270,9 @@ impl Wire for Session {
                     }
                     Ok(Written::Nothing(failure)) | Err(failure) => failure,
                 };
+                if let Some(deadline) = self.deadline.after_stop(server.options.connect_timeout) {
+                    (self.deadline, began) = (deadline, Instant::now());
+                }
                 let (since, message) = match (failure, lost.take()) {
                     (Failure::Lost(message) | Failure::Ended(message), None) => {
                         warn!("a write was not answered: sending it again");
@@ -298,6 +291,7 @@ impl Wire for Session {
                     }
                     (_, Some(lost)) => lost,
                 };
+                let answer_by = self.deadline.answer_by;
                 let is_over = Instant::now() >= answer_by;
                 if is_over || began.elapsed() >= server.options.answer_timeout() {
                     let reads = server.answers_reads(answer_by).await;
@@ -318,132 +312,4 @@ impl Wire for Session {
 
     /// No lock is held.
     fn undo(&mut self) {}
-}
-
-/// A batch that writes everything or nothing.
-struct WriteBatch<'s> {
-    steps: Vec<Step<'s>>,
-    guards: usize,
-    changes: &'s [Change<'s>],
-    then: usize,
-    commit: usize,
-}
-
-/// The result of the batch.
-enum Written {
-    All(Vec<Vec<OwnedRow>>),
-    /// The facts did not hold, or no longer hold.
-    Stale {
-        /// The current result, if a cached one was outdated.
-        became: Option<Vec<OwnedRow>>,
-    },
-    Nothing(Failure),
-}
-
-impl<'s> WriteBatch<'s> {
-    fn new(
-        (guards, guess): (&'s [Statement<'s>], Option<&'s (usize, Statement<'s>)>),
-        changes: &'s [Change<'s>],
-        then: &'s [Statement<'s>],
-    ) -> Self {
-        let mut steps = vec![Step::command(None, "BEGIN IMMEDIATE")];
-        for guard in guards {
-            steps.push(Step::new(Some(goes_on(&steps)), guard));
-        }
-        for change in changes {
-            // A server that has ended the transaction runs the following statements without one.
-            let open = Condition::not(Condition::IsAutocommit);
-            let condition = Condition::And { conds: vec![goes_on(&steps), open] };
-            steps.push(Step::new(Some(condition), &change.statement));
-            steps.push(Step::command(Some(goes_on(&steps)), changed(change.rows)));
-        }
-        for statement in then {
-            steps.push(Step::new(Some(goes_on(&steps)), statement));
-        }
-        let commit = steps.len();
-        end(&mut steps);
-        if let Some((at, question)) = guess {
-            steps.push(Step::new(Some(Condition::Error { step: at + 1 }), question));
-        }
-        Self { steps, guards: guards.len(), changes, then: then.len(), commit }
-    }
-
-    fn read(&self, mut outcomes: Vec<Outcome>) -> Written {
-        let commit = self.commit;
-        if matches!(outcomes[commit], Outcome::Done { .. }) {
-            let then = outcomes.into_iter().skip(commit - self.then).take(self.then);
-            let rows = then.map(|outcome| match outcome {
-                Outcome::Done { rows, .. } => rows,
-                Outcome::Failed(_) | Outcome::Skipped => Vec::new(),
-            });
-            return Written::All(rows.collect());
-        }
-        let failed = outcomes.iter().position(|outcome| matches!(outcome, Outcome::Failed(_)));
-        match failed {
-            Some(at) if (1..=self.guards).contains(&at) && is_false(&outcomes[at]) => {
-                let became = match outcomes.drain(commit + 2..).next() {
-                    Some(Outcome::Done { rows, .. }) => Some(rows),
-                    _ => None,
-                };
-                Written::Stale { became }
-            }
-            // There was no transaction to commit.
-            Some(at) if at == commit && is_over(&outcomes[at]) => Written::Nothing(taken_away()),
-            Some(at) => Written::Nothing(self.failure(at, &outcomes)),
-            // A change was skipped although all steps before it succeeded.
-            None if self.is_change(outcomes.iter().position(is_skipped)) => {
-                Written::Nothing(taken_away())
-            }
-            None => Written::Nothing(unreadable()),
-        }
-    }
-
-    /// Whether a step is a change, which is run only inside the transaction.
-    fn is_change(&self, step: Option<usize>) -> bool {
-        let at = step.and_then(|step| step.checked_sub(self.guards + 1));
-        at.is_some_and(|at| at.is_multiple_of(2) && at / 2 < self.changes.len())
-    }
-
-    /// Why nothing was written, by the first failed step.
-    fn failure(&self, at: usize, outcomes: &[Outcome]) -> Failure {
-        let Outcome::Failed(error) = &outcomes[at] else { return unreadable() };
-        let change = at.checked_sub(self.guards + 1);
-        match change.filter(|change| is_false(&outcomes[at]) && change % 2 == 1) {
-            Some(check) if check / 2 < self.changes.len() => {
-                let changed = match &outcomes[at - 1] {
-                    Outcome::Done { changes, .. } => *changes,
-                    Outcome::Failed(_) | Outcome::Skipped => 0,
-                };
-                let Change { what, rows, .. } = self.changes[check / 2];
-                Failure::Refused(Error::Database {
-                    doing: "writing",
-                    database_code: "SQLITE_DONE".to_owned(),
-                    message: format!(
-                        "{what} changed {changed} rows instead of {rows}; look for a trigger that stops it"
-                    ),
-                    retryable: false,
-                })
-            }
-            _ => of_statement(error, "writing"),
-        }
-    }
-}
-
-fn is_skipped(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Skipped)
-}
-
-/// Whether a COMMIT failed because the transaction had ended.
-fn is_over(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Failed(error) if error.message.contains("no transaction is active"))
-}
-
-/// The server has rolled back the transaction between two steps, as it does with slow ones.
-fn taken_away() -> Failure {
-    Failure::Conflict("the server has undone the transaction, which took too long".to_owned())
-}
-
-/// Whether a step failed because its guard does not hold.
-fn is_false(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Failed(error) if error.message.contains("integer overflow"))
 }

@@ -38,6 +38,11 @@ impl Token {
     pub fn secret(&self) -> &str {
         &self.0
     }
+
+    /// A server's text without the token, which it may repeat.
+    pub fn hide(&self, text: &str) -> String {
+        text.replace(&self.0, "…")
+    }
 }
 
 impl std::fmt::Debug for Token {

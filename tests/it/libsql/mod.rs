@@ -13,7 +13,9 @@ use media_credits::error::Result;
 use media_credits::storage::libsql::Options;
 use media_credits::storage::location::Location;
 
-use self::server::Reply::{Cut, Long, Lost, Refused, Silence, Step, Stream, Undone};
+use self::server::Reply::{
+    Bytes, Cut, Endless, Long, Lost, Refused, Silence, Step, Stream, Undone,
+};
 use self::server::{Reply, Server, Which};
 use crate::common::{consume, grant, send};
 
@@ -66,7 +68,7 @@ fn told<T>(outcome: &Result<T>) -> (&'static str, bool) {
 
 /// A world for a server with these replies.
 fn world_of(reply: &Reply) -> (Server, Box<dyn Share>) {
-    world(if matches!(reply, Silence) { SILENT } else { SLOW })
+    world(if matches!(reply, Silence | Endless) { SILENT } else { SLOW })
 }
 
 fn refused(status: u16, body: &str) -> Reply {
@@ -80,6 +82,24 @@ fn too_many(seconds: u32) -> Reply {
 const INVALID_BATON: &str = r#"{"message":"Received an invalid baton","code":"INVALID_BATON"}"#;
 const EXPIRED: &str = r#"{"message":"The stream has expired","code":"STREAM_EXPIRED"}"#;
 const SHORT: &str = r#"{"results":[{"type":"ok","response":{"type":"batch","result":{"step_results":[],"step_errors":[]}}}]}"#;
+
+/// Answers as servers and proxies write them, to the end and not.
+const OF_HTTP_1_0: Reply = Bytes(|body| format!("HTTP/1.0 200 OK\r\n\r\n{body}"));
+const AFTER_HINTS: Reply = Bytes(|body| {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+});
+const CHUNKED: Reply = Bytes(|body| {
+    let (begin, end) = body.split_at(body.len() / 2);
+    let (first, second) = (begin.len(), end.len());
+    format!("{CHUNKS}{first:x}\r\n{begin}\r\n{second:x}\r\n{end}\r\n0\r\n\r\n")
+});
+const CHUNK_IS_MISSING: Reply = Bytes(|body| format!("{CHUNKS}{:x}\r\n{body}\r\n", body.len()));
+const OTHER_PROTOCOL: Reply = Bytes(|_| "SSH-2.0-OpenSSH_9.2\r\n".to_owned());
+const NOTHING: Reply = Bytes(|_| String::new());
+const CHUNKS: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 const MIB: usize = 1 << 20;
 
 const DONE: (&str, bool) = ("done", false);
@@ -117,6 +137,15 @@ fn a_charge_is_written_once_or_not_at_all_and_its_caller_knows_which() {
         (Lost(200, SHORT), 1, DONE, Some(2), at_once),
         (refused(200, "<html>"), ALWAYS, UNKNOWN, None, CONNECT),
         (Cut, 1, DONE, Some(2), at_once),
+        (OF_HTTP_1_0, 1, DONE, Some(1), at_once),
+        (AFTER_HINTS, 1, DONE, Some(1), at_once),
+        (CHUNKED, 1, DONE, Some(1), at_once),
+        (CHUNK_IS_MISSING, 1, DONE, Some(2), at_once),
+        (OTHER_PROTOCOL, 1, DONE, Some(2), at_once),
+        (NOTHING, 1, DONE, Some(2), at_once),
+        (refused(429, ""), ALWAYS, UNAVAILABLE, Some(1), at_once),
+        (refused(503, ""), 1, DONE, Some(2), at_once),
+        (Endless, 1, UNKNOWN, Some(1), SILENT),
         (Long(11 * MIB), 1, DONE, Some(1), at_once),
         (Long(65 * MIB), 1, DONE, None, at_once),
         (Silence, 1, UNKNOWN, Some(1), SILENT),
@@ -170,6 +199,10 @@ fn a_read_is_repeated_once_or_its_caller_gets_the_cause() {
         (refused(502, ""), ALWAYS, UNAVAILABLE, 2),
         (refused(200, "<html>"), ALWAYS, UNAVAILABLE, 2),
         (Cut, 1, DONE, 2),
+        (CHUNKED, 1, DONE, 1),
+        (CHUNK_IS_MISSING, 1, DONE, 2),
+        (OTHER_PROTOCOL, ALWAYS, UNAVAILABLE, 2),
+        (Endless, 1, UNAVAILABLE, 1),
         (Long(11 * MIB), 1, DONE, 1),
         (Long(65 * MIB), 1, ERROR, 1),
         (Silence, 1, UNAVAILABLE, 1),
@@ -202,6 +235,62 @@ fn redirects_are_followed_but_not_in_a_circle() {
         assert_eq!(told(&outcome), UNUSABLE, "{outcome:?}");
         assert_eq!(other.count(Which::Writes), 6);
     }
+}
+
+/// The address that a server had redirected to may be wrong again later.
+#[test]
+fn a_database_that_has_moved_back_is_found() {
+    for reply in [refused(404, ""), refused(401, ""), refused(502, ""), OTHER_PROTOCOL] {
+        let (server, connection) = world(SLOW);
+        let other = server.moved();
+        let to = format!("location: {}/v3/pipeline\r\n", other.url);
+        server.arm(Which::Writes, once(Refused(307, to, String::new())));
+        let charge = || run(connection.as_ref(), Operation::Write(consume("u", 10)));
+        charge().unwrap();
+        assert_eq!(other.count(Which::Writes), 1);
+        let said = format!("{reply:?}");
+        other.arm(Which::All, repeat_n(reply, ALWAYS));
+        let outcome = balance(connection.as_ref());
+        assert!([DONE, UNUSABLE].contains(&told(&outcome)), "{said}: {outcome:?}");
+        charge().unwrap();
+        assert_eq!(balance(connection.as_ref()).unwrap(), 80, "{said}");
+    }
+}
+
+/// The second attempt is refused, and it is not known whether the first one was written.
+#[test]
+fn a_write_whose_answer_is_lost_is_found_although_its_repetition_is_refused() {
+    let nowhere = "location: http://127.0.0.1:1/v3/pipeline\r\n".to_owned();
+    for refusal in [
+        refused(401, ""),
+        refused(403, ""),
+        refused(404, ""),
+        refused(413, ""),
+        refused(429, ""),
+        Refused(307, nowhere, String::new()),
+        Step("SQLITE_BUSY"),
+        Step("SQLITE_READONLY"),
+    ] {
+        for (first, expected, left) in [(Lost(502, ""), DONE, 90), (refused(502, ""), UNKNOWN, 100)]
+        {
+            let (server, connection) = world(SLOW);
+            let said = format!("{first:?}, then {refusal:?}");
+            server.arm(Which::Writes, once(first).chain(repeat_n(refusal.clone(), ALWAYS)));
+            let outcome = run(connection.as_ref(), Operation::Write(consume("u", 10)));
+            assert_eq!(told(&outcome), expected, "{said}: {outcome:?}");
+            server.arm(Which::Writes, []);
+            assert_eq!(balance(connection.as_ref()).unwrap(), left, "{said}");
+        }
+    }
+}
+
+#[test]
+fn a_host_that_does_not_exist_is_unavailable() {
+    let connection = connect("libsql://nowhere.invalid", SLOW);
+    let began = Instant::now();
+    let outcome = run(connection.as_ref(), Operation::Write(consume("u", 10)));
+    assert_eq!(told(&outcome), UNAVAILABLE, "{outcome:?}");
+    assert!(began.elapsed() < SLOW);
 }
 
 #[test]

@@ -26,6 +26,10 @@ pub(super) enum Reply {
     Step(&'static str),
     /// It is run, and half of the answer comes.
     Cut,
+    /// It is run, and this comes in place of the answer, whose body is given. Then the connection ends.
+    Bytes(fn(&str) -> String),
+    /// It is not run, and an answer begins that never ends.
+    Endless,
     /// It is run, and the answer is this many meaningless bytes longer.
     Long(usize),
     /// It is not run, and there is no answer.
@@ -150,6 +154,20 @@ fn serve(socket: &TcpStream, database: &Mutex<Connection>, state: &State) {
                 let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
                 drop(writer.write_all(format!("{head}{}", &body[..body.len() / 2]).as_bytes()));
                 drop(socket.shutdown(std::net::Shutdown::Both));
+                return;
+            }
+            Some(Reply::Bytes(of)) => {
+                drop(writer.write_all(of(&carried_out()).as_bytes()));
+                drop(socket.shutdown(std::net::Shutdown::Both));
+                return;
+            }
+            Some(Reply::Endless) => {
+                let head = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n";
+                let mut sent = writer.write_all(head);
+                while sent.is_ok() {
+                    thread::sleep(Duration::from_millis(20));
+                    sent = writer.write_all(b" ");
+                }
                 return;
             }
             Some(Reply::Long(bytes)) => (200, String::new(), carried_out() + &" ".repeat(bytes)),
