@@ -113,7 +113,7 @@ function checked(name, bytes, expected) {
  * Starts a server with an empty database, by default in memory, which takes some 40 ms and 25 MB. It ends with
  * this process unless it was stopped before. Its databases could share a port only by the first label of the host
  * name, which not every machine resolves, so each has its own server. With a `publicKey` (PEM, Ed25519) it
- * requires tokens signed by the key's owner.
+ * requires tokens signed by the key's owner. `restart` kills it, and starts it again on its data and its port.
  */
 async function start(binary, { place = memoryFolder(), publicKey } = {}) {
   const folder = fs.mkdtempSync(path.join(place, 'media-credits-sqld-'))
@@ -128,15 +128,26 @@ async function start(binary, { place = memoryFolder(), publicKey } = {}) {
       args.push('--auth-jwt-key-file', file)
     }
     const log = path.join(folder, 'log')
-    const output = fs.openSync(log, 'w')
-    // In its own process group, which Ctrl-C in the terminal does not reach.
-    const child = spawn(binary, args, { cwd: folder, detached: true, stdio: ['ignore', output, output] })
-    fs.closeSync(output)
-    await once(child, 'spawn')
-    child.unref()
-    fs.writeFileSync(pidFile, `${child.pid}\n`)
-    await listening(child, log)
-    return { url: `http://${address}`, pid: child.pid, stop }
+    const run = async () => {
+      const output = fs.openSync(log, 'w')
+      // In its own process group, which Ctrl-C in the terminal does not reach.
+      const child = spawn(binary, args, { cwd: folder, detached: true, stdio: ['ignore', output, output] })
+      fs.closeSync(output)
+      await once(child, 'spawn')
+      child.unref()
+      fs.writeFileSync(pidFile, `${child.pid}\n`)
+      await listening(child, log)
+      return child
+    }
+    const server = { url: `http://${address}`, stop }
+    server.child = await run()
+    server.restart = async () => {
+      const ended = once(server.child, 'exit')
+      server.child.kill('SIGKILL')
+      await ended
+      server.child = await run()
+    }
+    return server
   } catch (error) {
     await stop()
     throw error
