@@ -432,9 +432,8 @@ describe('a client that misbehaves', () => {
       let calls = 0
       const error = await writingNothing(database, () =>
         wrapped((sql, rows) => {
-          // A savepoint is requested to be refused; a client without savepoints works without.
-          const mayFail = sql === 'BEGIN' || (STORAGE === 'sqlite' && sql.startsWith('SAVEPOINT'))
-          if (mayFail || calls++ !== at) return rows(sql)
+          // A BEGIN is requested to be refused.
+          if (sql === 'BEGIN' || calls++ !== at) return rows(sql)
           throw thrown
         }),
       )

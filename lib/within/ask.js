@@ -33,9 +33,12 @@ async function askFirst(client, statements) {
   if (client.dialect === 'mysql') return askInside(client, statements)
   if (client.dialect !== 'sqlite') return ask(client, statements)
   const looked = lookOutside(client)
-  // A client over a network sends them together. Outside a transaction the savepoint would begin one. A
-  // client that only runs statements with rows gets no savepoint.
-  if (!client.pipelines && !(await looked)) await ask(client, [SAVE])
+  // A client over a network sends them together. Outside a transaction the savepoint would begin one.
+  if (!client.pipelines && !(await looked)) {
+    const { error, end } = await ask(client, [SAVE])
+    if (end) return { end }
+    if (error) return { error: withoutSavepoint(error) }
+  }
   const [outside, answer] = await Promise.all([looked, ask(client, [SAMPLE, ...statements])])
   if (!answer.rows) return outside ?? answer
   const [sample, ...rows] = answer.rows
@@ -88,6 +91,14 @@ const changing = (sample) => ({
   table: null,
   constraint: null,
   key: null,
+})
+
+/** Without it, the writes of a call that failed half-way could be committed. */
+const withoutSavepoint = (error) => ({
+  ...error,
+  message:
+    `the transaction's client does not run ${SAVE}: ${error.message}; let its query also run statements that ` +
+    'return no rows, as in docs/transactions.md',
 })
 
 module.exports = { askFirst, askNext }

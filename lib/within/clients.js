@@ -54,6 +54,24 @@ function drizzleDialect(kind) {
   return kind.startsWith('Pg') ? 'postgres' : kind
 }
 
+const QUERY_ID = { queryId: 'media-credits' }
+
+/** What Kysely writes for each database. Bundlers change the names of its classes. */
+const KYSELY = { '"a"$1': 'postgres', '`a`?': 'mysql', '"a"?': 'sqlite' }
+const KYSELY_SAMPLE = {
+  kind: 'RawNode',
+  sqlFragments: ['', '', ''],
+  parameters: [
+    { kind: 'IdentifierNode', name: 'a' },
+    { kind: 'ValueNode', value: 1 },
+  ],
+}
+
+function kyselyDialect(tx) {
+  const { sql } = tx.getExecutor().compileQuery(KYSELY_SAMPLE, QUERY_ID)
+  return KYSELY[sql] ?? `Kysely on a database with ${sql}`
+}
+
 const asText = (field) => field.string()
 
 const FOUND_ROWS = 2
@@ -153,15 +171,12 @@ const CLIENTS = [
   {
     is: (tx) => isFunction(tx.executeQuery) && isFunction(tx.getExecutor),
     isWithin: (tx) => tx.isTransaction === true,
-    dialect: (tx) => {
-      const adapter = tx.getExecutor().adapter?.constructor?.name ?? ''
-      return /sqlite|libsql/i.test(adapter) ? 'sqlite' : /mysql/i.test(adapter) ? 'mysql' : 'postgres'
-    },
+    dialect: kyselyDialect,
     run: async (tx, statement) =>
       rowsOf(
         await tx.executeQuery({
           query: { kind: 'RawNode', sqlFragments: [statement], parameters: [] },
-          queryId: { queryId: 'media-credits' },
+          queryId: QUERY_ID,
           sql: statement,
           parameters: [],
         }),
@@ -258,7 +273,8 @@ const TRANSACTION =
 
 const SYNCHRONOUS =
   'transactions of a synchronous client, whose callback can not wait: begin one with BEGIN IMMEDIATE, pass ' +
-  "{ dialect: 'sqlite', query: async (sql) => client.prepare(sql).all() }, and COMMIT it"
+  "{ dialect: 'sqlite', query: async (sql) => { const statement = client.prepare(sql); return statement.reader " +
+  '=== false ? statement.run() : statement.all() } }, and COMMIT it'
 
 const notSupported = (method, what) =>
   errorOf(method, {
@@ -284,7 +300,7 @@ function describeError(error) {
     const { code, originalCode, errno, sqlState, table, table_name, constraint, constraint_name } = at
     // MySQL's error numbers are more specific than its SQLSTATEs.
     const ofMysql = typeof sqlState === 'string' && Number.isInteger(errno) ? String(errno) : undefined
-    const known = ofMysql ?? [originalCode, code].find(isDatabaseCode)
+    const known = ofMysql ?? codeOfNode(at) ?? [originalCode, code].find(isDatabaseCode)
     if (known === undefined) continue
     return {
       code: known,
@@ -309,6 +325,18 @@ function keyOf({ constraint, detail }) {
 
 /** The wrapped error. Prisma has its own property for it. */
 const causeOf = ({ cause, meta }) => cause ?? meta?.driverAdapterError ?? meta
+
+/** Names of SQLite's result codes, from 1 on. */
+const RESULTS =
+  `ERROR INTERNAL PERM ABORT BUSY LOCKED NOMEM READONLY INTERRUPT IOERR CORRUPT NOTFOUND FULL CANTOPEN
+  PROTOCOL EMPTY SCHEMA TOOBIG CONSTRAINT MISMATCH MISUSE NOLFS AUTH FORMAT RANGE NOTADB`.split(/\s+/)
+
+/** The result code of `node:sqlite`, which has only its number, as the engine names it: `SQLITE_BUSY 517`. */
+function codeOfNode({ code, errcode }) {
+  const name = code === 'ERR_SQLITE_ERROR' ? RESULTS[(errcode & 0xff) - 1] : undefined
+  if (name === undefined) return undefined
+  return errcode > 0xff ? `SQLITE_${name} ${errcode}` : `SQLITE_${name}`
+}
 
 /**
  * An SQLSTATE (P2010 is Prisma's), SQLite's name of a result code, or a client's code for an ended
