@@ -53,6 +53,16 @@ test.each(LEVELS.flatMap((level) => ['pg', 'Prisma'].map((kind) => [kind, level]
   },
 )
 
+test.each(LEVELS)('callers at %s and the engine together spend the balance once', async (level) => {
+  const inside = () => repeated(() => transactions.run('pg', charge, level))
+  const outside = () => database.credits.consumeCredits({ userId: 'u', credits: 10 })
+  const [beside, ...ends] = await Promise.all([atOnce(10, outside), ...Array.from({ length: 10 }, inside)])
+  const { accepted = 0, INSUFFICIENT_CREDITS: refused = 0 } = counted(beside)
+  const inAll = (word) => ends.filter((end) => end === word).length
+  expect([accepted + inAll('accepted'), refused + inAll('INSUFFICIENT_CREDITS')]).toEqual([15, 5])
+  expect(await database.credits.getRemainingCredits('u')).toBe(0)
+})
+
 const OLD = LEVELS.slice(1)
 
 test.each(OLD)('at %s a call that counts tasks is refused, because its count would be old', async (level) => {
