@@ -31,7 +31,7 @@ export type WithinTransaction<
  *
  * `tx` is a transaction of Drizzle, postgres.js, node-postgres, mysql2, libSQL, Kysely or Prisma (on PostgreSQL), or
  * `{ dialect, query }` ({@link OwnTransaction}). This package begins, commits and rolls back nothing. A call that the
- * ledger rejects has written nothing, and the transaction can go on. Calls inside one transaction run one after the
+ * ledger rejects has written nothing, and the transaction can go on. Calls with one `tx` object run one after the
  * other. They emit no events, because it is not known when the app commits.
  *
  * Throws `NOT_IN_TRANSACTION` if `tx` has no open transaction, as far as that can be detected, `INVALID_ARGUMENT` if it is
