@@ -53,13 +53,26 @@ function commit(root) {
   git(root, 'commit', '--quiet', '--message', 'the app')
 }
 
-/** The text of each file, except packages and git's files. */
-function textsOf(root) {
-  const names = fs.readdirSync(root, { recursive: true }).map((name) => name.replaceAll('\\', '/'))
-  const ours = names.filter((name) => !/^(?:node_modules|\.git)(?:\/|$)/.test(name))
-  const files = ours.filter((name) => fs.statSync(path.join(root, name)).isFile()).sort()
-  return Object.fromEntries(files.map((name) => [name, fs.readFileSync(path.join(root, name), 'utf8')]))
+/** Folders of packages and of git. A package is a link to a folder of tens of thousands of files. */
+const NOT_OURS = ['node_modules', '.git']
+
+/** The files of a folder and of those in it, by their paths from `root`. */
+function filesIn(root, folder = '') {
+  const all = fs.readdirSync(path.join(root, folder), { withFileTypes: true })
+  return all.flatMap((entry) => {
+    const name = path.posix.join(folder, entry.name)
+    if (entry.isDirectory()) return NOT_OURS.includes(name) ? [] : filesIn(root, name)
+    return entry.isFile() ? [name] : []
+  })
 }
+
+/** The text of each file, except packages and git's files. */
+const textsOf = (root) =>
+  Object.fromEntries(
+    filesIn(root)
+      .sort()
+      .map((name) => [name, fs.readFileSync(path.join(root, name), 'utf8')]),
+  )
 
 /** Files of packages are read once for all apps. */
 const parsed = new Map()
