@@ -29,12 +29,15 @@ function installed(files, compiler = 'typescript') {
   return root
 }
 
-const adopt = (root, ...words) => cli(['adopt', ...words], { cwd: root, env: { FORCE_COLOR: '0' } })
+const IN = { env: { FORCE_COLOR: '0' } }
+const adopt = (root, ...words) => cli(['adopt', ...words], { ...IN, cwd: root })
 
-async function adoptJson(root, ...words) {
-  const { code, out, errors } = await adopt(root, ...words, '--json')
-  return { code, ...JSON.parse(out || errors) }
-}
+/** Applies it with all that follows: npm, tsc and doctor write to the output, too. */
+const applyAll = (root, ...words) => cli(['adopt', '--apply', ...words], { ...IN, cwd: root, isAlone: true })
+
+const documentOf = ({ code, out, errors }) => ({ code, ...JSON.parse(out || errors) })
+
+const adoptJson = async (root, ...words) => documentOf(await adopt(root, ...words, '--json'))
 
 describe('adopt in an app', () => {
   let root, before
@@ -98,7 +101,7 @@ describe('adopt in an app', () => {
   })
 
   test('makes the changes without new errors of tsc, and then has nothing to do', async () => {
-    const done = await adopt(root, '--apply')
+    const done = await applyAll(root)
     expect(done.out).toContain('tsc: 0 new errors, 0 that were there before.')
     expect(done.out).toContain('7 files changed.')
     const after = textsOf(root)
@@ -182,7 +185,9 @@ test('distinguishes new errors of tsc from old ones, also in an app on TypeScrip
 export const titleOf = async (id: string) => (await findMediaTaskById(id)).status;
 `,
   }
-  const { code, newErrors, knownErrors } = await adoptJson(installed(files, 'typescript-7'), '--apply')
+  const { code, newErrors, knownErrors } = documentOf(
+    await applyAll(installed(files, 'typescript-7'), '--json'),
+  )
   expect({ code, knownErrors }).toEqual({ code: FOUND, knownErrors: 1 })
   expect(newErrors).toEqual([
     { path: 'src/app/page.ts', line: 3, message: "error TS2532: Object is possibly 'undefined'." },

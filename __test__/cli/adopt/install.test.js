@@ -50,7 +50,11 @@ describe('an installation', () => {
       fs.writeFileSync(path.join(root, 'bin/npm'), `#!/bin/sh\n${text}\n`, { mode: 0o755 })
     say(script)
     const env = { FORCE_COLOR: '0', PATH: `${path.join(root, 'bin')}${path.delimiter}${process.env.PATH}` }
-    return { root, say, adopt: (...words) => cli(['adopt', '--apply', ...words], { cwd: root, env }) }
+    return {
+      root,
+      say,
+      adopt: (...words) => cli(['adopt', '--apply', ...words], { cwd: root, env, isAlone: true }),
+    }
   }
 
   const WORKS = `mkdir -p node_modules && ln -s '${ROOT}' node_modules/media-credits`
