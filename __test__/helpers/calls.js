@@ -2,9 +2,12 @@
 
 /** Helpers of tests of many calls: outcomes, whether rows were written, whether the invariants hold. */
 
+const path = require('node:path')
 const { LEDGER, TestDatabase } = require('./database')
 const { violations } = require('./invariants')
-const { start } = require('./processes')
+const { Standing } = require('./standing')
+
+const callers = new Standing(path.join(__dirname, 'caller.js'))
 
 const isSound = async (database) => expect(await violations(database)).toEqual([])
 
@@ -81,12 +84,8 @@ async function writingNothing(database, call) {
  */
 async function inProcesses(database, ...lists) {
   await database.user('gate')
-  const running = lists.map((calls, number) =>
-    start('caller.js', [database.url, number, lists.length, JSON.stringify(calls)]),
-  )
-  const ends = await Promise.all(running.map(({ ended }) => ended))
-  expect(ends.map(({ code }) => code)).toEqual(lists.map(() => 0))
-  return ends.map(({ lines }) => lines)
+  const jobs = lists.map((calls, number) => ({ url: database.url, number, processes: lists.length, calls }))
+  return Promise.all(jobs.map((job) => callers.run(job)))
 }
 
 module.exports = {

@@ -93,7 +93,11 @@ test('kill -9 leaves whole revocations, which can be repeated', async () => {
   await database.user('gate')
   let replies = 7
   const kill = (_, child) => --replies === 0 && child.kill('SIGKILL')
-  await start('caller.js', [database.url, 0, 1, JSON.stringify(deliveries)], kill).ended
+  await start(
+    'caller.js',
+    [JSON.stringify({ url: database.url, number: 0, processes: 1, calls: deliveries })],
+    kill,
+  ).ended
   const made = await Promise.all(deliveries.map(([name, ...args]) => database.credits[name](...args)))
   for (const standing of made) expect(standing).toMatchObject({ revoked: 5, outstanding: 0 })
   expect(await database.credits.getRemainingCredits('v')).toBe(400 - 100 - 200)
