@@ -1,7 +1,5 @@
 'use strict'
 
-const { CamelCasePlugin, Kysely, MysqlDialect, PostgresDialect, SqliteDialect, sql } = require('kysely')
-
 /** Transactions of the clients that apps use, each with the real client. */
 
 const PRISMA_LEVELS = {
@@ -10,8 +8,28 @@ const PRISMA_LEVELS = {
   serializable: 'Serializable',
 }
 
+/** The clients of an app. Each is loaded and made when it is first used: most tests use one. */
+class Clients {
+  #made = new Map()
+  #ends = []
+
+  /** The client with this name, which `make` returns once, and `end` ends. */
+  one(name, make, end) {
+    if (!this.#made.has(name)) {
+      const client = make()
+      this.#made.set(name, client)
+      this.#ends.push(() => end?.(client))
+    }
+    return this.#made.get(name)
+  }
+
+  async end() {
+    for (const end of this.#ends) await end()
+  }
+}
+
 /** Transactions on PostgreSQL. */
-class PostgresTransactions {
+class PostgresTransactions extends Clients {
   static KINDS = [
     'postgres.js',
     'Drizzle',
@@ -24,16 +42,38 @@ class PostgresTransactions {
   ]
 
   constructor({ url }) {
-    const pg = require('pg')
-    const postgres = require('postgres')
-    // Columns get other names on the way, as in some apps.
-    this.sql = postgres(url, { max: 8, fetch_types: false, transform: postgres.camel, onnotice: () => {} })
-    this.pool = new pg.Pool({ connectionString: url, max: 8 })
-    this.pool.on('error', () => {})
-    this.prisma = require('./prisma').prismaOf(url)
-    this.kysely = new Kysely({
-      dialect: new PostgresDialect({ pool: this.pool }),
-      plugins: [new CamelCasePlugin()],
+    super()
+    this.url = url
+  }
+
+  get sql() {
+    const make = () => {
+      const postgres = require('postgres')
+      // Columns get other names on the way, as in some apps.
+      const options = { max: 8, fetch_types: false, transform: postgres.camel, onnotice: () => {} }
+      return postgres(this.url, options)
+    }
+    return this.one('postgres.js', make, (sql) => sql.end({ timeout: 1 }))
+  }
+
+  get pool() {
+    const make = () => {
+      const { Pool } = require('pg')
+      return new Pool({ connectionString: this.url, max: 8 }).on('error', () => {})
+    }
+    return this.one('pg', make, (pool) => pool.end())
+  }
+
+  get prisma() {
+    const make = () => require('./prisma').prismaOf(this.url)
+    return this.one('Prisma', make, (prisma) => prisma.$disconnect())
+  }
+
+  get kysely() {
+    return this.one('Kysely', () => {
+      const { CamelCasePlugin, Kysely, PostgresDialect } = require('kysely')
+      const dialect = new PostgresDialect({ pool: this.pool })
+      return new Kysely({ dialect, plugins: [new CamelCasePlugin()] })
     })
   }
 
@@ -85,16 +125,10 @@ class PostgresTransactions {
       client.release()
     }
   }
-
-  async end() {
-    await this.sql.end({ timeout: 1 })
-    await this.prisma.$disconnect()
-    await this.pool.end()
-  }
 }
 
 /** Transactions on SQLite, one after the other: its clients wait for a lock on the thread that would release it. */
-class SqliteTransactions {
+class SqliteTransactions extends Clients {
   static KINDS = [
     'libSQL',
     'libSQL 0.15',
@@ -105,18 +139,40 @@ class SqliteTransactions {
     'a client of the app',
   ]
 
+  /** Without `file` there is no synchronous client. */
   constructor({ file, url }) {
-    this.client = require('@libsql/client').createClient({ url })
-    this.older = require('libsql-client-0.15').createClient({ url })
+    super()
+    Object.assign(this, { file, url })
     this.last = Promise.resolve()
-    if (file) this.openFile(file)
+  }
+
+  get client() {
+    return this.#libsql('@libsql/client')
+  }
+
+  get older() {
+    return this.#libsql('libsql-client-0.15')
+  }
+
+  #libsql(name) {
+    const make = () => require(name).createClient({ url: this.url })
+    return this.one(name, make, (client) => client.close())
   }
 
   /** A synchronous client like better-sqlite3. */
-  openFile(file) {
-    const Database = require('libsql')
-    this.database = new Database(file, { timeout: 10_000 })
-    this.kysely = new Kysely({ dialect: new SqliteDialect({ database: this.database }) })
+  get database() {
+    const make = () => {
+      const Database = require('libsql')
+      return new Database(this.file, { timeout: 10_000 })
+    }
+    return this.one('libsql', make, (database) => database.close())
+  }
+
+  get kysely() {
+    return this.one('Kysely', () => {
+      const { Kysely, SqliteDialect } = require('kysely')
+      return new Kysely({ dialect: new SqliteDialect({ database: this.database }) })
+    })
   }
 
   /** Values that are no transaction, but look like one. */
@@ -133,32 +189,36 @@ class SqliteTransactions {
     return turn
   }
 
-  /** The client has a new connection after each transaction. */
-  async prepare() {
-    for (const client of [this.client, this.older]) await client.execute('PRAGMA busy_timeout = 10000')
+  /** A client that waits for a lock. It has a new connection after each transaction. */
+  async waiting(client) {
+    await client.execute('PRAGMA busy_timeout = 10000')
+    return client
   }
 
   async #run(kind, work) {
-    await this.prepare()
     switch (kind) {
       case 'libSQL':
-        return onLibsql(this.client, work)
+        return onLibsql(await this.waiting(this.client), work)
       case 'libSQL 0.15':
-        return onLibsql(this.older, work)
-      case 'Drizzle':
-        return require('drizzle-orm/libsql').drizzle(this.client).transaction(work)
-      case 'Drizzle 1':
-        return require('drizzle-orm-1/libsql').drizzle({ client: this.client }).transaction(work)
+        return onLibsql(await this.waiting(this.older), work)
+      case 'Drizzle': {
+        const { drizzle } = require('drizzle-orm/libsql')
+        return drizzle(await this.waiting(this.client)).transaction(work)
+      }
+      case 'Drizzle 1': {
+        const { drizzle } = require('drizzle-orm-1/libsql')
+        return drizzle({ client: await this.waiting(this.client) }).transaction(work)
+      }
       case 'Kysely':
         return this.kysely.transaction().execute(async (tx) => {
           // Kysely begins a reading transaction.
-          await sql`UPDATE user SET id = id WHERE false`.execute(tx)
+          await require('kysely').sql`UPDATE user SET id = id WHERE false`.execute(tx)
           return work(tx)
         })
       case 'a synchronous client':
         return this.#onDatabase(work)
       default:
-        return onLibsql(this.client, (transaction) => {
+        return onLibsql(await this.waiting(this.client), (transaction) => {
           const query = async (sql, params) => (await transaction.execute({ sql, args: params })).rows
           return work({ dialect: 'sqlite', query })
         })
@@ -179,19 +239,15 @@ class SqliteTransactions {
       throw error
     }
   }
-
-  async end() {
-    this.client.close()
-    this.older.close()
-    this.database?.close()
-  }
 }
 
 /** Transactions on a libSQL server, which itself limits how long a transaction waits. */
 class LibsqlTransactions extends SqliteTransactions {
   static KINDS = ['libSQL', 'libSQL 0.15', 'Drizzle', 'Drizzle 1', 'a client of the app']
 
-  async prepare() {}
+  async waiting(client) {
+    return client
+  }
 }
 
 async function onLibsql(client, work) {
@@ -209,17 +265,28 @@ async function onLibsql(client, work) {
 const rowsOf = ([rows]) => (Array.isArray(rows) ? rows : [])
 
 /** Transactions on MySQL. */
-class MysqlTransactions {
+class MysqlTransactions extends Clients {
   static KINDS = ['mysql2', 'Drizzle', 'Drizzle 1', 'mysql2 by callbacks', 'Kysely', 'a client of the app']
 
   /** `options` are more of mysql2's pool. */
   constructor({ url }, options) {
-    const callbacks = require('mysql2')
-    this.pool = callbacks.createPool({ uri: url, connectionLimit: 8, ...options })
-    this.promises = this.pool.promise()
-    this.kysely = new Kysely({
-      dialect: new MysqlDialect({ pool: this.pool }),
-      plugins: [new CamelCasePlugin()],
+    super()
+    Object.assign(this, { url, options })
+  }
+
+  get pool() {
+    const make = () => require('mysql2').createPool({ uri: this.url, connectionLimit: 8, ...this.options })
+    return this.one('mysql2', make, (pool) => pool.promise().end())
+  }
+
+  get promises() {
+    return this.pool.promise()
+  }
+
+  get kysely() {
+    return this.one('Kysely', () => {
+      const { CamelCasePlugin, Kysely, MysqlDialect } = require('kysely')
+      return new Kysely({ dialect: new MysqlDialect({ pool: this.pool }), plugins: [new CamelCasePlugin()] })
     })
   }
 
@@ -267,10 +334,6 @@ class MysqlTransactions {
     } finally {
       connection.release()
     }
-  }
-
-  end() {
-    return this.promises.end()
   }
 }
 
