@@ -59,7 +59,7 @@ const cores = os.availableParallelism()
 delete process.env.NODE_EXTRA_CA_CERTS
 
 const common = {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/__test__/helpers/environment.js',
   // Node loads the files as they are: they need no compiler.
   transform: {},
   testMatch: ['<rootDir>/__test__/**/*.test.js'],

@@ -201,6 +201,5 @@ module.exports = {
   refusal,
   task,
   DAY_MS,
-  stopInspector: storage.end,
   useDisk: storage.Store.useDisk,
 }

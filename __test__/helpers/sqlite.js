@@ -2,7 +2,6 @@
 
 /** SQLite for the tests: files in separate folders, which a second process reads. */
 
-const { fork } = require('node:child_process')
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
@@ -65,37 +64,11 @@ class SqliteStore extends Inspected {
   }
 }
 
-let inspector
-let lastQuestion = 0
-const questions = new Map()
-
-/** Requests `statements`, or the rows of tables by their `columns`. */
-function inspect(file, question) {
-  inspector ??= startInspector()
-  const id = ++lastQuestion
-  inspector.send({ id, file, ...question })
-  return new Promise((resolve, reject) => questions.set(id, { resolve, reject }))
+/** Requests `statements`, or the rows of tables by their `columns`, from the process of `environment.js`. */
+async function inspect(file, question) {
+  const { all, error } = await globalThis.askInspector({ file, ...question })
+  if (error) throw new Error(error)
+  return all
 }
 
-function startInspector() {
-  const child = fork(path.join(__dirname, 'inspector.js'))
-  child.on('message', ({ id, all, error }) => {
-    const { resolve, reject } = questions.get(id)
-    questions.delete(id)
-    if (error) reject(new Error(error))
-    else resolve(all)
-  })
-  return child
-}
-
-/** Ends the other process, which closes its files; the next request starts a new one. */
-async function stopInspector() {
-  const stopped = inspector
-  inspector = undefined
-  if (!stopped) return
-  const gone = new Promise((resolve) => stopped.once('exit', resolve))
-  stopped.kill()
-  await gone
-}
-
-module.exports = { FIXTURES, Store: SqliteStore, end: stopInspector }
+module.exports = { FIXTURES, Store: SqliteStore, end: async () => {} }

@@ -56,8 +56,6 @@ describeWithSqld('inside a transaction on a server of libSQL', () => {
     }
   })
 
-  afterAll(file.end)
-
   test.each(Transactions.KINDS)(
     'functions of %s do the same as on a file, and leave nothing after a rollback',
     async (kind) => {

@@ -3,7 +3,7 @@
 const { setTimeout: sleep } = require('node:timers/promises')
 const { connect } = require('../..')
 const { watchCheckpoint } = require('../helpers/checkpoint')
-const { TestDatabase, stopInspector, task, useDisk } = require('../helpers/database')
+const { TestDatabase, task, useDisk } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 const { missing, start } = require('../helpers/processes')
 
@@ -73,7 +73,7 @@ describe('kill -9 in the middle of a checkpoint', () => {
       let kills = 0
       for (const [attempt, delayMs] of DELAYS_MS.entries()) {
         // The log is recovered only after the last process that has it open ends.
-        await stopInspector()
+        await globalThis.stopInspector()
         const { lines, inCheckpoint } = await killInCheckpoint(database, `a${attempt}`, work, delayMs)
         if (inCheckpoint) kills++
         told.push(...lines, await comeBack(database, `after-${attempt}`))
