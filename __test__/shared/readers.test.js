@@ -1,5 +1,6 @@
 'use strict'
 
+const { together } = require('../helpers/calls')
 const { TestDatabase, task } = require('../helpers/database')
 
 const TASKS = 100
@@ -23,9 +24,9 @@ async function longTexts() {
   return database
 }
 
-afterEach(() => TestDatabase.closeAll())
-
 describe('beside one user’s pages of long texts', () => {
+  const opened = together(longTexts)
+
   const readers = {
     'a balance': ({ getRemainingCredits }) => getRemainingCredits('v'),
     'a task': ({ findMediaTaskById }) => findMediaTaskById('t001'),
@@ -34,7 +35,7 @@ describe('beside one user’s pages of long texts', () => {
     'a charge': ({ consumeCredits }) => consumeCredits({ userId: 'v', credits: 1 }),
   }
   test.each(Object.entries(readers))('%s is read before the last of them', async (_, ask) => {
-    const { credits } = await longTexts()
+    const { credits } = opened()
     let left = PAGES
     let isAnswered = false
     const askForPages = async () => {
@@ -58,8 +59,10 @@ describe('beside one user’s pages of long texts', () => {
 })
 
 describe('a page of long texts', () => {
+  const opened = together(longTexts)
+
   test('has its rows unchanged and in order', async () => {
-    const { credits } = await longTexts()
+    const { credits } = opened()
     const { list, total } = await credits.getMediaTaskHistory('u', 1, TASKS)
     const expected = await Promise.all(list.map(({ id }) => credits.findMediaTaskById(id)))
     expect(total).toBe(TASKS)
@@ -70,7 +73,7 @@ describe('a page of long texts', () => {
   })
 
   test('does not make a read after a write return older rows', async () => {
-    const { credits } = await longTexts()
+    const { credits } = opened()
     const pages = Array.from({ length: 4 }, () => credits.getMediaTaskHistory('u', 1, TASKS))
     for (let left = 7; left > 0; left--) {
       expect(await credits.getRemainingCredits('v')).toBe(left)
