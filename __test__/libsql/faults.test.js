@@ -4,10 +4,13 @@
 
 const { MediaCreditsError } = require('../..')
 const { cliOn } = require('../helpers/cli')
-const { task } = require('../helpers/database')
+const { TestDatabase, task } = require('../helpers/database')
 const { FAULTS, SECRET, connectThrough, through } = require('../helpers/libsql-proxy')
 const { describeWithSqld } = require('../helpers/sqld')
 const { violations } = require('../helpers/invariants')
+
+// Each test is about rows, or about what a proxy does.
+TestDatabase.reuse()
 
 const errorOf = (promise) =>
   promise.then(

@@ -4,11 +4,13 @@
 
 const { MediaCreditsError, connect } = require('../..')
 const { cli } = require('../helpers/cli')
-const { task } = require('../helpers/database')
+const { TestDatabase, task } = require('../helpers/database')
 const { SECRET, through } = require('../helpers/libsql-proxy')
 const { evaluate } = require('../helpers/processes')
 const { expectNoSecret } = require('../helpers/secrets')
 const { describeWithSqld } = require('../helpers/sqld')
+
+TestDatabase.reuse()
 
 const URLS = [
   ['no server listens', `http://127.0.0.1:1?authToken=${SECRET}`, 'DATABASE_UNAVAILABLE'],

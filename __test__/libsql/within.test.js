@@ -19,7 +19,9 @@ const LEDGER = { credit: '*', media_tasks: '*', ai_task: '*' }
 const APP_ROLLS_BACK = new Error('the app rolls back')
 
 describeWithSqld('inside a transaction on a server of libSQL', () => {
-  let store, transactions, filled
+  // A server is started once, and emptied after each test.
+  let store
+  let transactions, filled
 
   const everything = () => store.snapshot(LEDGER)
   const charge = (credits, more) => ({ userId: 'u', credits, scene: 'payment', ...more })
@@ -42,7 +44,7 @@ describeWithSqld('inside a transaction on a server of libSQL', () => {
   }
 
   beforeEach(async () => {
-    store = await Store.open('tables')
+    store ??= await Store.open('tables')
     transactions = new Transactions(store)
     filled = await fill(store, transactions)
   })
@@ -52,9 +54,11 @@ describeWithSqld('inside a transaction on a server of libSQL', () => {
       expect(await violations({ everything: (columns) => store.snapshot(columns) })).toEqual([])
     } finally {
       await transactions.end()
-      await store.remove()
+      await store.empty()
     }
   })
+
+  afterAll(() => store?.remove())
 
   test.each(Transactions.KINDS)(
     'functions of %s do the same as on a file, and leave nothing after a rollback',
@@ -138,7 +142,7 @@ describeWithSqld('inside a transaction on a server of libSQL', () => {
     'an error in the middle of a call of %s leaves nothing of the call to commit',
     async (kind) => {
       const refuse = "WHEN NEW.title = 'bad' BEGIN SELECT RAISE(ABORT, 'no'); END"
-      await store.query([[`CREATE TRIGGER no_bad BEFORE INSERT ON media_tasks ${refuse}`, []]])
+      await store.query([[`CREATE TRIGGER IF NOT EXISTS no_bad BEFORE INSERT ON media_tasks ${refuse}`, []]])
       const before = await everything()
       await transactions.run(kind, async (tx) => {
         const bad = within(tx).createMediaTask(task('bad', 'u', { title: 'bad' }), 10)
