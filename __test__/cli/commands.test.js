@@ -7,6 +7,8 @@ const { NO_FINDINGS, cli, cliOn, findingsOf, folder } = require('../helpers/cli'
 const { TestDatabase, task, DAY_MS } = require('../helpers/database')
 const { STORAGE, byStorage, sqlite } = require('../helpers/storage')
 
+TestDatabase.reuse()
+
 const COMMANDS = [
   'doctor',
   'audit',

@@ -3,6 +3,8 @@
 const { cliOn } = require('../helpers/cli')
 const { TestDatabase, aiTask, task } = require('../helpers/database')
 
+TestDatabase.reuse()
+
 describe('stuck', () => {
   /** A user with a task of each kind that was not updated for two hours. */
   async function silent() {

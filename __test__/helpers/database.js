@@ -33,17 +33,20 @@ class TestDatabase {
       return database
     }
     const database = new TestDatabase(await storage.Store.open('tables'), options)
-    database.isReusable = isReusable
     if (database.store.needsTables) await database.credits.createTables()
+    if (isReusable) await TestDatabase.prepare(database)
+    database.isReusable = isReusable
     return database
   }
 
   /**
    * For a file whose tests are about rows: the database of a test is emptied for the next one, with its connection
    * open, since opening takes most of such a test's time. A database in which a test has changed more than rows is not reused.
+   * `prepare` changes the tables of each new one.
    */
-  static reuse() {
+  static reuse(prepare = async () => {}) {
     TestDatabase.reuses = true
+    TestDatabase.prepare = prepare
   }
 
   /** A copy of a real app's database. */
@@ -98,6 +101,12 @@ class TestDatabase {
     } finally {
       for (const database of databases) await database.end()
     }
+  }
+
+  /** Closes the connection of this package: no other test gets this database. */
+  async close() {
+    this.isReusable = false
+    await this.credits.close()
   }
 
   async end() {

@@ -12,6 +12,8 @@ const { until } = require('../helpers/callers')
 const { TRANSACTIONS } = require('../helpers/transactions')
 const { within } = require('../..')
 
+TestDatabase.reuse()
+
 const Transactions = TRANSACTIONS.mysql
 const LEVELS = ['read committed', 'repeatable read', 'serializable']
 

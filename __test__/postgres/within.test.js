@@ -6,6 +6,8 @@ const { startProxy } = require('../helpers/proxy')
 const { TRANSACTIONS } = require('../helpers/transactions')
 const { connect, within } = require('../..')
 
+TestDatabase.reuse()
+
 // What SQLite does not have: isolation levels, and a search path.
 
 const Transactions = TRANSACTIONS.postgres

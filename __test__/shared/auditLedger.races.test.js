@@ -5,6 +5,8 @@ const { exactEntries, findings } = require('../helpers/books')
 const { TestDatabase, aiTask, task, DAY_MS } = require('../helpers/database')
 const { violations } = require('../helpers/invariants')
 
+TestDatabase.reuse()
+
 const USERS = 12
 const CALLERS = 12
 const ROUNDS = 20

@@ -6,6 +6,8 @@ const { KEYED } = require('../helpers/keyed')
 const { connection, foreignTransaction } = require('../helpers/network')
 const { postgres } = require('../helpers/storage')
 
+TestDatabase.reuse()
+
 const ATOMIC = { atomic: true }
 const BOTH = { atomic: true, replay: true }
 
@@ -162,7 +164,7 @@ postgres.describe.each(BATCHES)('atomic %s', (name, item) => {
   test('is retryable when another client holds the lock of one of its users for too long', async () => {
     const database = await withUsers(100, 100)
     const other = connection(database.url, { busyTimeoutMs: 50 })
-    await database.credits.close()
+    await database.close()
     const foreign = await foreignTransaction(database, `SELECT 1 FROM "user" WHERE id = 'v' FOR UPDATE`)
     const items = [item('a', 'u', 1), item('b', 'v', 1), item('c', 'u', 1)]
     const error = await refusal(database, () => other[name](items, ATOMIC))

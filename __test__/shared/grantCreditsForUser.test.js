@@ -4,6 +4,8 @@ const { TestDatabase, DAY_MS, refusal } = require('../helpers/database')
 const { atOnce, counted, staysSound, writingNothing } = require('../helpers/calls')
 const { until } = require('../helpers/callers')
 
+TestDatabase.reuse()
+
 const USER = { id: 'u', email: 'u@example.test', name: 'U', emailVerified: true }
 
 /** User `u` without credits. */

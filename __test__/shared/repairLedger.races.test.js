@@ -23,6 +23,8 @@ const { evaluate } = require('../helpers/processes')
 const { creditRow } = require('../helpers/rows')
 const { postgres } = require('../helpers/storage')
 
+TestDatabase.reuse()
+
 const APPLY = { apply: true }
 const USERS = 300
 const users = Array.from({ length: USERS }, (_, at) => `u${at}`)
@@ -249,7 +251,7 @@ describe('kill -9 in the middle of a repair', () => {
 
   test('leaves all changes or none', async () => {
     const database = await withDamage()
-    await database.credits.close()
+    await database.close()
     const seen = []
     for (const delayMs of DELAYS_MS) {
       // The first call has opened the database; then the repair and the end run side by side.

@@ -6,6 +6,8 @@ const { atOnce, counted, inProcesses, staysSound, values } = require('../helpers
 const { start } = require('../helpers/processes')
 const { remaining } = require('../helpers/rows')
 
+TestDatabase.reuse()
+
 useDisk()
 staysSound()
 

@@ -7,13 +7,17 @@ const { byStorage, postgres, sqlite } = require('../helpers/storage')
 
 // Values that the app's own database stores without loss are accepted, in the form of their column.
 
-/** User `u` has 1000 credits. Media tasks also have a column with fractions and one with JSON. */
-async function withUser() {
-  const database = await TestDatabase.fresh()
-  await database.run(
+// Media tasks also have a column with fractions and one with JSON.
+TestDatabase.reuse((database) =>
+  database.run(
     `ALTER TABLE media_tasks ADD COLUMN score ${byStorage({ sqlite: 'real', postgres: 'double precision' })}`,
     `ALTER TABLE media_tasks ADD COLUMN details ${byStorage({ sqlite: 'json', postgres: 'jsonb', mysql: 'json' })}`,
-  )
+  ),
+)
+
+/** User `u` has 1000 credits. */
+async function withUser() {
+  const database = await TestDatabase.fresh()
   await database.user('u', 600, 400)
   return database
 }
