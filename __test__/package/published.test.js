@@ -1,6 +1,6 @@
 'use strict'
 
-const { execFileSync } = require('node:child_process')
+const { execFileSync, spawnSync } = require('node:child_process')
 const fs = require('node:fs')
 const os = require('node:os')
 const path = require('node:path')
@@ -48,11 +48,17 @@ function makePackages(names, options = [], { env = { ...process.env, PATH }, bui
   for (const name of names) {
     const file = `media-credits.${name}.node`
     const place = path.join(folder, 'binaries', file)
-    if (built) fs.copyFileSync(path.join(ROOT, file), place)
+    if (built) copyAddon(file, place)
     else fs.writeFileSync(place, `the binary for ${name}`)
   }
   const script = path.join(ROOT, 'scripts/platform-packages.js')
   return run(process.execPath, [script, 'binaries', '--into', 'npm', ...options], { env })
+}
+
+/** Without what only a debugger reads, which is half of a debug build and slow to pack. Where there is no `strip` it stays. */
+function copyAddon(file, place) {
+  fs.copyFileSync(path.join(ROOT, file), place)
+  if (process.platform === 'linux') spawnSync('strip', [place])
 }
 
 /** The packages that npm would fetch, put in place: a test may run without a registry. */
