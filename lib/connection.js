@@ -19,17 +19,16 @@ const { encodeOptions } = require('./wire.js')
 
 // ---- Requests and their replies ----
 
-/** Requests that wait for a reply, by number. */
-const pending = new Map()
-let lastRequest = 0
+/**
+ * Requests that wait for a reply, by number, and the numbers that are free. Not a `Map`: each time that one is
+ * rehashed, its former table keeps the next one in memory, and with it the requests, until a major collection.
+ */
+const pending = []
+const free = []
 const mailbox = new native.Mailbox()
 let isOpen = false
 
-function nextRequest() {
-  do lastRequest = (lastRequest + 1) >>> 0
-  while (pending.has(lastRequest))
-  return lastRequest
-}
+const isIdle = () => free.length === pending.length
 
 /**
  * Sends a request. `send` gets its number and must ensure that a reply comes; it may return a function that
@@ -40,10 +39,10 @@ function request(method, result, send) {
   const caller = {}
   Error.captureStackTrace(caller, method)
   return new Promise((resolve, reject) => {
-    const number = nextRequest()
+    const number = free.pop() ?? pending.push(undefined) - 1
     const observer = send(number)
     // The reply can't come before this function returns, since it waits for the event loop.
-    pending.set(number, { resolve, reject, result, caller, observer })
+    pending[number] = { resolve, reject, result, caller, observer }
     if (!isOpen) mailbox.open(fetchReplies)
     isOpen = true
   })
@@ -51,7 +50,7 @@ function request(method, result, send) {
 
 /** When no call waits, nothing is left that keeps the process or this realm alive. */
 function closeIfIdle() {
-  if (!isOpen || pending.size > 0) return
+  if (!isOpen || !isIdle()) return
   mailbox.close()
   isOpen = false
 }
@@ -63,7 +62,8 @@ function fetchReplies() {
   const { replies, again } = mailbox.fetch(REPLIES_AT_ONCE)
   if (again) setImmediate(fetchReplies)
   for (let at = 0; at < replies.length; at += 3) {
-    const request = pending.get(replies[at])
+    const number = replies[at]
+    const request = pending[number]
     // A reply without a request must not stop the other replies.
     if (!request) continue
     const [follows, text] = [replies[at + 1], replies[at + 2]]
@@ -71,11 +71,12 @@ function fetchReplies() {
       keepPart(request, text)
       continue
     }
-    pending.delete(replies[at])
+    pending[number] = undefined
+    free.push(number)
     answerCaller(request, text)
   }
   // Not at once, because a caller may go on with another call.
-  if (!again && pending.size === 0) setImmediate(closeIfIdle)
+  if (!again && isIdle()) setImmediate(closeIfIdle)
 }
 
 /** Keeps rows of a long list until the rest has arrived. */
