@@ -5,7 +5,19 @@ fn main() {
     #[cfg(feature = "sqlite")]
     lock_shim();
     #[cfg(feature = "node")]
-    napi_build::setup();
+    {
+        napi_build::setup();
+        stay_loaded();
+    }
+}
+
+/// Node closes the library with the last worker thread that uses it. The allocator's own end of a thread comes
+/// after that, so the library's code must still be there.
+#[cfg(feature = "node")]
+fn stay_loaded() {
+    if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
+        println!("cargo:rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    }
 }
 
 /// See `src/storage/sqlite/locking/mod.rs`.

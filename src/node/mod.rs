@@ -19,3 +19,8 @@ mod within;
 
 #[cfg(test)]
 mod properties;
+
+/// Only on Linux, where the library stays loaded (`build.rs`).
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
