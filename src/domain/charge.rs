@@ -201,7 +201,7 @@ pub fn plan_charge(request: &ChargeRequest, facts: &ChargeFacts, stamp: Stamp) -
 
     let Stamp { ids, now_ms } = stamp;
     let transaction_no = request.transaction_no.clone().unwrap_or(ids.transaction_no);
-    let mut row = request.described.clone();
+    let mut row = request.described.with_room(10);
     request.own.add_to(&mut row);
     row.set("id", Value::Text(ids.id.clone()));
     row.set("userId", Value::Text(request.user_id.clone()));

@@ -94,6 +94,13 @@ impl Fields {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
+    /// A copy with room for more fields.
+    pub fn with_room(&self, more: usize) -> Self {
+        let mut fields = Vec::with_capacity(self.0.len() + more);
+        fields.extend_from_slice(&self.0);
+        Self(fields)
+    }
+
     /// Sets a field, or replaces its value.
     pub fn set(&mut self, name: &'static str, value: Value) {
         match self.0.iter_mut().find(|(key, _)| key == name) {

@@ -217,7 +217,7 @@ pub fn plan_new_task(task: &NewTask, facts: &NewTaskFacts, stamp: Stamp) -> Resu
 
     let table = TableName::Tasks(task.kind);
     let now_ms = stamp.now_ms;
-    let mut row = task.fields.clone();
+    let mut row = task.fields.with_room(3);
     let mut plan = Plan::new(&task.user_id, table, &task.id);
     if let Some(request) = &task.charge {
         plan = plan_charge(request, &facts.funds, stamp)?;
