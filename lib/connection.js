@@ -31,16 +31,22 @@ let isOpen = false
 const isIdle = () => free.length === pending.length
 
 /**
- * Sends a request. `send` gets its number and must ensure that a reply comes; it may return a function that
- * is called with the error or the value just before the promise settles. `method` is the function that the
- * caller called: errors have the stack of that call.
+ * Sends a request. `send` gets its number and must ensure that a reply comes, or throw before it has sent anything; it
+ * may return a function that is called with the error or the value just before the promise settles. `method` is the
+ * function that the caller called: errors have the stack of that call.
  */
 function request(method, result, send) {
   const caller = {}
   Error.captureStackTrace(caller, method)
   return new Promise((resolve, reject) => {
     const number = free.pop() ?? pending.push(undefined) - 1
-    const observer = send(number)
+    let observer
+    try {
+      observer = send(number)
+    } catch (error) {
+      free.push(number)
+      throw error
+    }
     // The reply can't come before this function returns, since it waits for the event loop.
     pending[number] = { resolve, reject, result, caller, observer }
     if (!isOpen) mailbox.open(fetchReplies)
@@ -109,18 +115,20 @@ function answerCaller({ resolve, reject, result, caller, observer, parts, broken
 
 /** Gives `target` all functions of a connection. `connection()` is called for each call. */
 function publish(target, connection) {
-  const submit = (method, number, name, passed) =>
-    connection().submit(mailbox, number, name, callText(method, name, passed))
   // An internal read, which is not observed.
-  const ask = (name, passed) => request(ask, value, (number) => submit(ask, number, name, passed))
+  const ask = (name, passed) =>
+    request(ask, value, (number) => connection().submit(mailbox, number, name, callText(ask, name, passed)))
   const events = makeEvents({ connection: target, system: () => connection().system, ask })
   makeFunctions(target, (name, operation) => {
     const { pass, result, joins } = operation
     const alone = (method, args) =>
       request(method, result, (number) => {
         const passed = pass.map((encode, at) => encode(args[at]))
-        submit(method, number, name, passed)
-        return events.observed(name, passed)
+        const text = callText(method, name, passed)
+        const to = connection()
+        const observer = events.observed(name, passed)
+        to.submit(mailbox, number, name, text)
+        return observer
       })
     return joins ? joining(connection, name, operation, alone) : alone
   })
