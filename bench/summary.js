@@ -3,11 +3,11 @@
 /**
  * All figures of this package in one table: runs each benchmark with its peers, and reads its output.
  *
- *   npm run bench -- --summary               everything: an hour
+ *   npm run bench -- --summary               everything
  *   npm run bench -- --summary --most 100000 without the tables of many rows
  *
  *   --seconds N     measured time per contestant and round (3)
- *   --rounds N      rounds, in both orders (5); a single caller has twice as many plus one
+ *   --rounds N      rounds, in both orders (5); a single caller of SQLite has twice as many plus one
  *   --most N        the maximum number of rows of `credit` (10000000)
  *   --dir PATH      where the files go (the temporary folder)
  *
@@ -125,16 +125,16 @@ const SECTIONS = [
   },
   async ({ common, rounds, most }) => {
     const rows = []
-    for (const storage of ['sqlite', 'postgres']) {
+    for (const [storage, title] of Object.entries({ sqlite: 'SQLite', postgres: 'PostgreSQL' })) {
       const asked = [...common, '--rounds', rounds, '--most', most, '--storage', storage]
       const [few, ...many] = Object.entries((await tablesOf('run.js', '--rows', ...asked)).tables[0])
       for (const [name, cells] of many) {
         const ratio = fixed(number(cells['tasks/s']) / number(few[1]['tasks/s']), 2)
-        const what = `${storage}, ${name} rows of credit`
+        const what = `${title}, ${name} rows of credit`
         rows.push([`${what}: tasks/s, beside ${few[0]}`, cells['tasks/s'], few[1]['tasks/s'], ratio])
         rows.push([`${what}: balance p99 ms`, cells['balance p99 ms'], few[1]['balance p99 ms'], ''])
         rows.push([
-          `${what}: audit s (its MiB)`,
+          `${what}: audit s, each (its MiB)`,
           `${cells['audit s']} (${cells['its MiB']})`,
           few[1]['audit s'],
           '',
@@ -169,7 +169,7 @@ async function main() {
   }
   const header = [
     ...machineLines(machine),
-    `Durability full; ${seconds} s a run, medians of ${rounds} rounds in both orders, and the range.`,
+    `Durability full; ${seconds} s a run, medians of ${rounds} rounds in both orders (${2 * rounds + 1} of SQLite with one caller), and the range.`,
   ].join(' ')
   process.stdout.write(`\n${header}\n\n${table(['figure', OURS, 'beside', 'ratio'], rows)}\n`)
 }

@@ -33,7 +33,7 @@ describe('passwords', () => {
     [['doctor', '--url', `mysql2://app:1/${SECRET}@127.0.0.1:1/app`], 1],
     [['doctor', '--url', `sqlserver://app:${SECRET}@127.0.0.1/app`], 1],
   ])('are not in what %j writes', async (args, code) => {
-    const said = await cli(args)
+    const said = await cli(args, { isAlone: true })
     expect(said.code).toBe(code)
     expect(said.out + said.errors).not.toBe('')
     expect(said.out + said.errors).not.toContain(SECRET)
@@ -48,7 +48,7 @@ describe('passwords', () => {
       [['doctor', '--json'], 1],
       [['audit'], 3],
     ]) {
-      const said = await cli(args, { env: { DATABASE_URL: wrong } })
+      const said = await cli(args, { env: { DATABASE_URL: wrong }, isAlone: true })
       expect(said.code).toBe(code)
       expect(said.out + said.errors).toContain('password')
       expect(said.out + said.errors).not.toContain(SECRET)

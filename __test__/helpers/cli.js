@@ -56,8 +56,8 @@ const started = new Set()
 
 /**
  * Runs a command. The first of each name in a file has its own process, as an operator starts it. The others share one,
- * which takes a tenth of the time: what they test is what the command writes. `isAlone`: not this one, whose own children
- * write where it does.
+ * which takes a tenth of the time: what they test is what JavaScript writes. `isAlone`: not this one, because its own children or
+ * native code may write, too.
  */
 async function cli(args, { env = {}, cwd = folder, isAlone = env.NODE_OPTIONS !== undefined } = {}) {
   const isFirst = !started.has(args[0])

@@ -8,6 +8,7 @@
  * and the addon stay.
  */
 
+const { Console } = require('node:console')
 const fs = require('node:fs')
 const path = require('node:path')
 const { Writable } = require('node:stream')
@@ -46,6 +47,8 @@ process.on('message', async ({ args, env, cwd }) => {
   process.argv = [process.execPath, BIN, ...args]
   process.exitCode = undefined
   const [out, errors] = ['stdout', 'stderr'].map(replaced)
+  // The old one writes to the streams of the first command.
+  globalThis.console = new Console(process.stdout, process.stderr)
   process.once('beforeExit', (code) => {
     process.channel.ref()
     process.send({ code, out: out(), errors: errors() })

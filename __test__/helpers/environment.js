@@ -11,16 +11,15 @@ const { TestEnvironment } = require('jest-environment-node')
 
 let inspector
 let last = 0
-/** What to call with the answer to each question, by its number. */
-const questions = new Map()
-
-function answer(id, said) {
-  questions.get(id)(said)
-  questions.delete(id)
-}
 
 function startInspector() {
   const child = fork(path.join(__dirname, 'inspector.js'), [], { execArgv: [] })
+  /** What to call with the answer to each question, by its number. */
+  const questions = new Map()
+  const answer = (id, said) => {
+    questions.get(id)?.(said)
+    questions.delete(id)
+  }
   // It keeps the worker alive only during a question.
   child.unref()
   child.on('message', ({ id, ...said }) => {
@@ -28,24 +27,25 @@ function startInspector() {
     if (questions.size === 0) child.channel.unref()
   })
   child.on('exit', (code, signal) => {
-    if (inspector === child) inspector = undefined
+    if (inspector?.child === child) inspector = undefined
     for (const id of questions.keys()) answer(id, { error: `inspector.js ended with ${signal ?? code}` })
   })
-  return child
+  return { child, questions }
 }
 
 function askInspector(question) {
   inspector ??= startInspector()
-  inspector.channel.ref()
+  const { child, questions } = inspector
+  child.channel.ref()
   const id = ++last
   return new Promise((resolve) => {
     questions.set(id, resolve)
-    inspector.send({ id, ...question })
+    child.send({ id, ...question })
   })
 }
 
 async function stopInspector() {
-  const stopped = inspector
+  const stopped = inspector?.child
   inspector = undefined
   if (!stopped) return
   stopped.ref()

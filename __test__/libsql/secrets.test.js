@@ -50,7 +50,7 @@ test.each(URLS)('%s: the token is not in the error, nor in the output of doctor'
   expect(errors.map((error) => error.code)).toEqual(errors.map(() => code))
   for (const shown of [...errors, credits]) expectNoSecret(shown, SECRET)
   await credits.close()
-  const doctor = await cli(['doctor'], { env: { DATABASE_URL: url } })
+  const doctor = await cli(['doctor'], { env: { DATABASE_URL: url }, isAlone: true })
   expect(doctor).toMatchObject({ code: 1, errors: '' })
   expect(doctor.out).toContain('problem')
   expect(doctor.out).not.toContain(SECRET)

@@ -142,14 +142,18 @@ describeWithSqld('inside a transaction on a server of libSQL', () => {
     'an error in the middle of a call of %s leaves nothing of the call to commit',
     async (kind) => {
       const refuse = "WHEN NEW.title = 'bad' BEGIN SELECT RAISE(ABORT, 'no'); END"
-      await store.query([[`CREATE TRIGGER IF NOT EXISTS no_bad BEFORE INSERT ON media_tasks ${refuse}`, []]])
+      await store.query([[`CREATE TRIGGER no_bad BEFORE INSERT ON media_tasks ${refuse}`, []]])
       const before = await everything()
-      await transactions.run(kind, async (tx) => {
-        const bad = within(tx).createMediaTask(task('bad', 'u', { title: 'bad' }), 10)
-        expect(await errorOf(bad)).toMatchObject({ code: 'DATABASE_ERROR' })
-      })
-      expect(await everything()).toEqual(before)
-      await transactions.run(kind, (tx) => within(tx).createMediaTask(task('good', 'u'), 5))
+      try {
+        await transactions.run(kind, async (tx) => {
+          const bad = within(tx).createMediaTask(task('bad', 'u', { title: 'bad' }), 10)
+          expect(await errorOf(bad)).toMatchObject({ code: 'DATABASE_ERROR' })
+        })
+        expect(await everything()).toEqual(before)
+        await transactions.run(kind, (tx) => within(tx).createMediaTask(task('good', 'u'), 5))
+      } finally {
+        await store.query([['DROP TRIGGER no_bad', []]])
+      }
     },
   )
 

@@ -20,9 +20,9 @@ const VARIANTS = {
   events: { title: 'a listener of each event', module: './media-credits.js' },
   'balance-low': { title: 'a listener of low balances', module: './media-credits.js' },
   statistics: { title: '`stats()` each second', module: './media-credits.js' },
-  opentelemetry: { title: 'spans and metrics, an SDK that throws them away', module: './media-credits.js' },
+  opentelemetry: { title: 'spans and metrics, an SDK that discards them', module: './media-credits.js' },
   scenes: { title: '`scenes` with each charge', module: './media-credits.js' },
-  limit: { title: 'a limit a day with each charge', module: './media-credits.js' },
+  limit: { title: 'a daily limit with each charge', module: './media-credits.js' },
 }
 
 const POSTGRES_CONTESTANTS = {

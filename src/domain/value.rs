@@ -94,7 +94,7 @@ impl Fields {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
-    /// A copy with room for more fields.
+    /// A copy with room for this many more fields. If there are more, its memory is moved.
     pub fn with_room(&self, more: usize) -> Self {
         let mut fields = Vec::with_capacity(self.0.len() + more);
         fields.extend_from_slice(&self.0);
