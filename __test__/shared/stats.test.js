@@ -303,10 +303,10 @@ locking.describe('while another client holds a lock', () => {
 
 describe('stats() counts retries:', () => {
   locking.test('of batches that one of their requests undoes', async () => {
-    const { database, createMediaTask, stats, ...credits } = await withCredits()
+    const { database, consumeCredits, createMediaTask, stats } = await withCredits()
     await refuseRows(database, { table: 'media_tasks', condition: `NEW.title = 'bad'`, message: 'no' })
     const release = await lock(database)
-    const first = pileUp({ ...credits, stats }, 1)
+    const first = atOnce(1, () => consumeCredits(CONSUME))
     await until(async () => (await stats()).queue.running === 1, 'the first one runs')
     const calls = atOnce(4, (at) =>
       createMediaTask(task(`t${at}`, 'u', { title: at === 2 ? 'bad' : null }), 1),
