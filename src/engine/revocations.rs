@@ -1,5 +1,6 @@
 //! Revocations of grants whose payment was refunded or charged back: loads the facts and writes the plans.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 
 use super::clock::Clock;
@@ -47,7 +48,13 @@ pub(super) async fn restore(
     let account = match &call.target {
         Some(target) => {
             needs(store, target)?;
-            of_one_user(store.account(&wanted(target, number, true)).await?, target)
+            let account = store.account(&wanted(target, number, true)).await?;
+            let owner = account.keyed.as_ref().and_then(|row| row.id("userId"));
+            match owner.map(Cow::into_owned) {
+                // The target may name grants of other users, too.
+                Some(owner) => of_user(account, &owner),
+                None => of_one_user(account, target),
+            }
         }
         None => {
             let whose = Whose::With("transaction_no", number);
@@ -81,13 +88,18 @@ fn wanted<'w>(target: &'w Target, number: &'w str, recovers: bool) -> WantedAcco
 }
 
 /// The account of the user who has the named grants. An open top-up of another user may have the same order.
-fn of_one_user(mut account: Account, target: &Target) -> Account {
+fn of_one_user(account: Account, target: &Target) -> Account {
     let named = account.rows.iter().filter_map(Row::as_held).filter(|held| target.is(held));
     let owners: BTreeSet<String> = named.map(|held| held.user_id).collect();
-    if let (Some(owner), 1) = (owners.first(), owners.len()) {
-        account.rows.retain(|row| row.id("userId").as_deref() == Some(owner));
-        account.users.retain(|user_id| user_id == owner);
+    match (owners.first(), owners.len()) {
+        (Some(owner), 1) => of_user(account, owner),
+        _ => account,
     }
+}
+
+fn of_user(mut account: Account, owner: &str) -> Account {
+    account.rows.retain(|row| row.id("userId").as_deref() == Some(owner));
+    account.users.retain(|user_id| user_id == owner);
     account
 }
 

@@ -25,10 +25,10 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{TestRunner, contextualize_config};
 
-use self::charging::New;
+use self::charging::{Key, New};
 use self::effects::Effect;
 use self::rows::{Ledger, id, pick};
-use self::steps::{Step, USERS};
+use self::steps::{Paid, Request, Step, USERS};
 use self::stores::Subject;
 use crate::common::time;
 
@@ -56,6 +56,28 @@ fn any_sequence_of_operations_comes_to_the_same_sound_ledger_on_each_store() {
         steps.iter().try_for_each(|step| case.take(step))
     });
     outcome.unwrap();
+}
+
+#[test]
+fn a_revocation_ends_for_its_own_user_if_another_user_has_the_same_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stores = stores::all(folder.path(), "same_order");
+    let grant = |user| Request::Grant {
+        user,
+        credits: 1,
+        lives_ms: None,
+        sold: ("payment", Some(0)),
+        key: Key { number: None, replay: false },
+    };
+    for (owner, other) in [("ada", "bob"), ("bob", "ada")] {
+        let of = || Paid::Order(0);
+        let revoke = Request::Revoke { of: of(), total: None, number: 0, recovers: false };
+        let restore = Request::Restore { number: 0, of: Some(of()) };
+        let mut case = Case::new(&mut stores);
+        for request in [grant(owner), revoke, grant(other), restore] {
+            case.take(&Step::Ask(request)).unwrap();
+        }
+    }
 }
 
 /// A ledger on each store, which begins with only two users.
